@@ -1,0 +1,16 @@
+-- Refreshes many connections of one partition; never adds one, so a late heartbeat resurrects nothing.
+-- KEYS[i] ct:{t}:connections:<sid> zset    one per heartbeat; repeated for several of one session
+-- ARGV[i] id of the connection to refresh in KEYS[i]
+-- Returns {OK, now, {indexes (from 1) that hit nothing}}: those are asked about by connection_classify.
+--   A member refreshed twice within one ms is reported as a miss too; asking finds it.
+-- Emits nothing. Cost O(heartbeats); the caller bounds their number.
+local connection_keys, ids = KEYS, ARGV
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local score = string.format('%.0f', now)
+local missed = {}
+for i = 1, #ids do
+  -- XX never creates; CH counts a member whose score changed, so the answer tells a hit from a miss.
+  if redis.call('ZADD', connection_keys[i], 'XX', 'CH', score, ids[i]) == 0 then missed[#missed + 1] = i end
+end
+return { OK, now, missed }

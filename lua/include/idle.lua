@@ -1,0 +1,28 @@
+-- Included by session_review last: a running session without a live connection, and when it may sleep.
+if not instant('empty_since', 0) then set('empty_since', now) end
+local timeout = idle_timeout()
+if timeout < 0 then
+  redis.call('ZREM', deadlines_key, sid)
+  return answer(WAITING)
+end
+local empty_since = tonumber(record.empty_since)
+local due = math.max(empty_since + timeout, (instant('woken_at', 0) or 0) + settings.minimum_run_ms,
+  instant('not_before', settings.start_limit_ms * 4) or 0, holding and hold_until or 0)
+if due > now then
+  look_again_at(due)
+  return answer(WAITING)
+end
+local inputs = { empty_since = empty_since, idle_timeout_ms = timeout, live = live, mode = mode, term = term,
+  timeout_from = record.idle_timeout and 'object' or 'default' }
+if mode ~= 'act' then
+  if record.would ~= int(empty_since) then
+    set('would', empty_since)
+    record_event('would_hibernate', 'sweeper', 'idle', inputs)
+  end
+  look_again_at(now + settings.window_ms)
+  return answer(WOULD_HIBERNATE)
+end
+move('hibernating', next_generation(), 'sweeper', 'idle', inputs)
+-- Its own deadline: if the actor dies now, the next review returns it with the same generation.
+look_again_at(now + settings.act_retry_ms)
+return answer(HIBERNATE)

@@ -1,0 +1,24 @@
+-- Included by session_review: a waking session; past its start limit it is tried again while somebody
+-- is connected, and given up when nobody is.
+if record.state == 'waking' then
+  local limit_at = instant('since', 0) + settings.start_limit_ms
+  if limit_at > now then
+    local newest = redis.call('ZRANGE', connections_key, -1, -1, 'WITHSCORES')
+    look_again_at(math.min(limit_at, live > 0 and tonumber(newest[2]) + settings.window_ms * 2 or limit_at))
+    return answer(WAITING)
+  end
+  if live > 0 then
+    -- The next generation: the same one would be taken for our own write that already landed.
+    local attempts = tonumber(record.attempts or 0) + 1
+    set('attempts', attempts)
+    file_wake('sweeper', 'start_limit', math.min(60000 * 2 ^ (attempts - 1), 900000))
+    return answer(WAKE)
+  end
+  if record.object == 'hibernated' then
+    move('hibernated', next_generation(), 'sweeper', 'wake_given_up')
+    redis.call('ZREM', deadlines_key, sid)
+    return answer(WAITING)
+  end
+  -- What the object shows, not fenced: nobody knows the outcome of the attempts.
+  run(next_generation(), false, 'sweeper', 'wake_given_up', true)
+end

@@ -1,0 +1,154 @@
+-- Included after guard.lua, when the nine keys of a session and `sid` are named.
+-- The record of the session and the steps that several scripts share.
+local fields = { 'state', 'generation', 'fenced', 'since', 'uid', 'version', 'object', 'ready', 'empty_since',
+  'last_connection', 'woken_at', 'idle_timeout', 'attempts', 'refused', 'not_before', 'would', 'url', 'purge_at' }
+local record = {}
+for i, value in ipairs(redis.call('HMGET', session_key, unpack(fields))) do
+  record[fields[i]] = value or nil
+end
+record.generation = tonumber(record.generation or 0)
+
+local function set(field, value)
+  if type(value) == 'number' then value = int(value) end
+  record[field] = value
+  redis.call('HSET', session_key, field, value)
+end
+
+local function unset(field)
+  record[field] = nil
+  redis.call('HDEL', session_key, field)
+end
+
+-- An instant that was kept: never further away than it can lawfully be (the clock may have stepped back).
+local function instant(field, longest_ahead)
+  local value = tonumber(record[field])
+  if value and value > now + longest_ahead then
+    value = now
+    set(field, value)
+  end
+  return value
+end
+
+-- The stream is the outbox of Postgres; at its limit history is not taken, but no user waits for it.
+local function emit(kind, data)
+  if redis.call('XLEN', history_key) >= settings.stream_limit then
+    redis.call('HINCRBY', guard_key, 'history_dropped', 1)
+  else
+    redis.call('XADD', history_key, '*', 'epoch', epoch, 'type', kind, 'session', sid, 'data', data)
+  end
+end
+
+local function record_event(kind, actor, reason, inputs)
+  emit('session.' .. kind, cjson.encode({ at = now, generation = record.generation, actor = actor,
+    reason = reason, inputs = inputs }))
+end
+
+local function wake_member(generation)
+  return sid .. ':' .. int(generation)
+end
+
+local function live_count()
+  if holding then return redis.call('ZCARD', connections_key) end
+  return redis.call('ZCOUNT', connections_key, '(' .. int(now - settings.window_ms), '+inf')
+end
+
+local function idle_timeout()
+  return tonumber(record.idle_timeout or settings.idle_timeout_ms)
+end
+
+-- Deadlines are lazy lower bounds: the review finds out what is really due.
+local function look_again_at(at)
+  redis.call('ZADD', deadlines_key, int(at), sid)
+end
+
+local function look_again_by(at)
+  redis.call('ZADD', deadlines_key, 'LT', int(at), sid)
+end
+
+local function move(state, generation, actor, reason, inputs)
+  if record.state == 'waking' then redis.call('ZREM', wakes_key, wake_member(record.generation)) end
+  if record.state ~= state then
+    if record.state then redis.call('HINCRBY', counts_key, 'state:' .. record.state, -1) end
+    redis.call('HINCRBY', counts_key, 'state:' .. state, 1)
+    set('since', now)
+  end
+  set('generation', generation)
+  record.generation = generation
+  set('state', state)
+  redis.call('HDEL', session_key, 'confirmed', 'fenced')
+  record.fenced = nil
+  record_event(state, actor, reason, inputs)
+end
+
+-- To waking with the next generation and a durable entry: this is what cancels a hibernation.
+local function file_wake(actor, reason, delay)
+  move('waking', next_generation(), actor, reason)
+  set('since', now)
+  redis.call('ZADD', wakes_key, int(now + (delay or 0)), wake_member(record.generation))
+  look_again_by(now + math.min(settings.start_limit_ms, settings.window_ms * 2))
+end
+
+-- To running; the idle clock starts where it stood (`kept`) or anew.
+local function run(generation, fenced, actor, reason, kept)
+  move('running', generation, actor, reason)
+  if fenced then set('fenced', 1) end
+  set('woken_at', now)
+  if live_count() > 0 then
+    unset('empty_since')
+    look_again_at(now + settings.window_ms * 2)
+  else
+    if not (kept and record.empty_since) then set('empty_since', now) end
+    look_again_at(tonumber(record.empty_since) + math.max(idle_timeout(), 0))
+  end
+end
+
+-- Ends one connection: the one place that makes the end of a history row.
+local function end_connection(cid, last_seen, ended_at, reason, tombstone)
+  redis.call('ZREM', connections_key, cid)
+  local detail = redis.call('HGET', details_key, cid) or '{"user":"unknown"}'
+  local connected_at = string.match(detail, '^{"connected_at":(%d+)') or int(last_seen)
+  local protocol = string.match(detail, '"protocol":"([%w_-]+)"') or 'unknown'
+  redis.call('HINCRBY', counts_key, 'protocol:' .. protocol, -1)
+  if tombstone then
+    redis.call('HSET', details_key, cid, '{"closed_at":' .. int(now) .. ',"keep_ms":' .. int(tombstone) .. '}')
+  else
+    redis.call('HDEL', details_key, cid)
+  end
+  emit(reason == 'expired' and 'connection.expired' or 'connection.closed', string.format(
+    '{"id":"%s","connected_at":%s,"last_seen_at":%s,"ended_at":%s,"reason":"%s","active":%d,"details":%s}',
+    cid, connected_at, int(last_seen), int(ended_at), reason, live_count(), detail))
+end
+
+-- Time a tombstone still has; 0 or less: void. One from the future is void too.
+local function tombstone_left(detail)
+  local closed_at, keep = string.match(detail or '', '^{"closed_at":(%d+),"keep_ms":(%d+)')
+  if not closed_at or closed_at - now > settings.backward_ms then return 0, closed_at end
+  return closed_at + keep - now, closed_at
+end
+
+-- At most once a minute, so that many closes in a row do not each walk the whole hash.
+local function purge_tombstones()
+  if (instant('purge_at', 60000) or 0) > now then return end
+  if redis.call('HLEN', details_key) <= redis.call('ZCARD', connections_key) then return end
+  set('purge_at', now + 60000)
+  local all = redis.call('HGETALL', details_key)
+  for i = 1, #all, 2 do
+    local left, closed_at = tombstone_left(all[i + 1])
+    if closed_at and left <= 0 then redis.call('HDEL', details_key, all[i]) end
+  end
+end
+
+-- Terminated: connections end with it, at most `limit` at once; the review takes the rest.
+local function end_all_connections(reason, limit)
+  local members = redis.call('ZRANGE', connections_key, 0, limit - 1, 'WITHSCORES')
+  for i = 1, #members, 2 do
+    end_connection(members[i], tonumber(members[i + 1]), now, reason, settings.tombstone_ms)
+  end
+  return redis.call('ZCARD', connections_key)
+end
+
+local function terminate(reason)
+  move('terminated', next_generation(), 'platform', reason)
+  if end_all_connections('session_terminated', 1000) > 0 then look_again_at(now)
+  else look_again_at(now + settings.terminated_ms) end
+end

@@ -1,0 +1,17 @@
+-- Names what is due in one partition: sessions to review, wakes nobody works on.
+-- KEYS[1] ct:{t}:guard             hash    the partition's guard
+-- KEYS[2] ct:{t}:deadlines         zset    session id, when to look, in ms
+-- KEYS[3] ct:{t}:wakes             zset    <sid>:<generation>, when to try, in ms
+-- ARGV[1] settings JSON
+-- ARGV[2] most to return of each
+-- ARGV[3] term of the caller
+-- Returns {OK, epoch, {session ids}, {wake entries}} or {FENCED} when a newer leader sweeps.
+-- Emits nothing. Cost O(log n + returned).
+local guard_key, deadlines_key, wakes_key = KEYS[1], KEYS[2], KEYS[3]
+local settings, limit, term = cjson.decode(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+--@include guard
+if settings.refuse_lower_term and term < guard_term then return { FENCED } end
+if term > guard_term then redis.call('HSET', guard_key, 'term', int(term)) end
+local due = redis.call('ZRANGE', deadlines_key, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, limit)
+local wakes = redis.call('ZRANGE', wakes_key, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, limit)
+return { OK, epoch, due, wakes }

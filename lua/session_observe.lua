@@ -1,0 +1,81 @@
+-- Brings what the platform shows of an object into the record: the whole table of the protocol.
+-- KEYS[1] ct:{t}:guard             hash    the partition's guard
+-- KEYS[2] ct:{t}:session:<sid>     hash    the session's record
+-- KEYS[3] ct:{t}:connections:<sid> zset    connection id, last heartbeat in ms
+-- KEYS[4] ct:{t}:details:<sid>     hash    connection id, JSON
+-- KEYS[5] ct:{t}:deadlines         zset    session id, when to look, in ms
+-- KEYS[6] ct:{t}:wakes             zset    <sid>:<generation>, when to try, in ms
+-- KEYS[7] ct:{t}:history           stream  outbox of Postgres
+-- KEYS[8] ct:{t}:sessions          zset    session ids
+-- KEYS[9] ct:{t}:counts            hash    sessions by state, connections by protocol
+-- ARGV[1] settings JSON
+-- ARGV[2] session id
+-- ARGV[3] object JSON: gone, uid, version, desired, ready, annotation, idle_timeout_ms, created_at, url, phase, list_version
+-- Returns {OK, state}, {OLDER, state} (not newer than the record has seen) or {SESSION_UNKNOWN} (gone and unknown).
+-- Emits session.* for what changed, connection.closed when the session ended.
+-- Cost O(log n); O(connections) when the session ended.
+local guard_key, session_key, connections_key, details_key, deadlines_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local wakes_key, history_key, sessions_key, counts_key = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local settings, sid, object = cjson.decode(ARGV[1]), ARGV[2], cjson.decode(ARGV[3])
+--@include guard
+--@include session
+--@include version
+--@include terminated
+-- Not newer than what was seen: late news. After a restore of the platform versions go down; only a list
+-- taken later whose own version is below the one seen proves that.
+if record.version and record.uid == object.uid and not newer(object.version, record.version)
+  and not (object.list_version and newer(record.version, object.list_version)) then
+  return { OLDER, record.state }
+end
+if record.state == 'terminated' then return { OK, record.state } end
+local first = not record.state
+local shrank = (object.idle_timeout_ms or settings.idle_timeout_ms) ~= idle_timeout()
+set('uid', object.uid)
+set('version', object.version)
+set('object', object.desired)
+if object.ready ~= (record.ready == '1') then if object.ready then set('ready', 1) else unset('ready') end end
+if (object.url or '') ~= (record.url or '') then set('url', object.url or '') end
+if object.idle_timeout_ms then set('idle_timeout', object.idle_timeout_ms) elseif record.idle_timeout then unset('idle_timeout') end
+
+-- No generation is ever handed out at or below an annotation that was seen.
+local annotation = object.annotation or 0
+if annotation > last_generation then
+  last_generation = annotation
+  redis.call('HSET', guard_key, 'last', int(annotation))
+end
+local reached = annotation >= record.generation
+local runs = object.desired == 'running'
+
+local function by_hand()
+  -- Obeyed on an empty session; with somebody on it undone, because other controllers have hands too.
+  if live_count() > 0 then
+    file_wake('platform', 'hibernated_by_hand_with_live_connections')
+  else
+    move('hibernated', next_generation(), 'platform', 'hibernated_by_hand')
+    redis.call('ZREM', deadlines_key, sid)
+  end
+end
+
+if first then
+  redis.call('ZADD', sessions_key, 0, sid)
+  if runs then run(next_generation(), false, 'platform', 'first_seen') else move('hibernated', next_generation(), 'platform', 'first_seen') end
+elseif record.state == 'waking' and reached then
+  if not runs then by_hand()
+  elseif object.ready then
+    redis.call('HDEL', session_key, 'error', 'attempts')
+    run(record.generation, true, 'platform', 'ready', true)
+  end
+elseif record.state == 'running' then
+  if not runs then by_hand()
+  elseif not record.fenced and reached then set('fenced', 1) end
+elseif record.state == 'hibernating' and not runs then
+  move('hibernated', record.generation, 'platform', 'observed_at_rest')
+  redis.call('HDEL', session_key, 'refused', 'not_before', 'would')
+  redis.call('ZREM', deadlines_key, sid)
+elseif runs and (record.state == 'hibernated' or (record.state == 'hibernating' and reached)) then
+  run(next_generation(), false, 'platform', 'woken_by_hand')
+end
+if shrank and record.state == 'running' and record.empty_since and idle_timeout() >= 0 then
+  look_again_by(tonumber(record.empty_since) + idle_timeout())
+end
+return { OK, record.state }

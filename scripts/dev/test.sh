@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# ./dev test: all tests, on servers of their own.
+
+# shellcheck source=scripts/dev/throwaway.sh
+. "$ROOT/scripts/dev/throwaway.sh"
+
+command_test() {
+    local status=0 started
+    packages_install
+    # Settings for a service of the caller's would become the defaults of those the tests start.
+    local variable
+    for variable in "${!TRACKER_@}"; do
+        case $variable in TRACKER_TEST_*) ;; *) unset "$variable" ;; esac
+    done
+    throwaway_up
+    cargo_build
+
+    local -a runner=(cargo test --workspace --no-fail-fast)
+    ! cargo nextest --version >/dev/null 2>&1 || runner=(cargo nextest run --workspace --no-fail-fast)
+    if [ $# -eq 0 ]; then
+        step "compiling the tests"
+        child "${runner[@]}" --no-run || fail "the tests do not compile: put right what cargo says above"
+    fi
+    step "running the tests: ${runner[*]} $*"
+    started=$SECONDS
+    child "${runner[@]}" "$@" || status=$?
+    # nextest does not run the examples in the documentation; with arguments, only what they name is wanted.
+    if [ $# -eq 0 ] && [ "${runner[1]}" = nextest ]; then
+        step "running the examples in the documentation"
+        child cargo test --doc --workspace --quiet || status=$?
+    fi
+    tests_skipped
+    if [ "$status" -eq 0 ]; then
+        say "tests passed in $((SECONDS - started)) s"
+    else
+        warn "tests failed (exit code $status) after $((SECONDS - started)) s"
+    fi
+    return "$status"
+}
+
+# What was not run, by name, and how to have it run.
+tests_skipped() {
+    [ -n "${TRACKER_TEST_KUBECONFIG:-}" ] || say "skipped: real cluster (TRACKER_TEST_KUBECONFIG is not set)"
+}

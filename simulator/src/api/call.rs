@@ -1,0 +1,194 @@
+//! A request for objects, read as a whole before anything is decided about it.
+
+use axum::{
+    body::to_bytes,
+    extract::{Query, Request},
+    http::{HeaderMap, Method, header},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Shape, write::Done};
+use crate::{
+    app::App,
+    log::Entry,
+    path::{self, Target},
+    status::Failure,
+};
+
+/// Largest body taken, in bytes: the limit of the real server.
+const BODY_LIMIT: usize = 3 * 1024 * 1024;
+
+/// What a request does, in the words of Kubernetes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Verb {
+    Get,
+    List,
+    Watch,
+    Create,
+    Update,
+    Patch,
+    Delete,
+}
+
+impl Verb {
+    pub(crate) fn is_write(self) -> bool {
+        !matches!(self, Self::Get | Self::List | Self::Watch)
+    }
+}
+
+/// The parameters of reads; those not named here change nothing (fieldManager, pretty).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Parameters {
+    pub(crate) watch: Option<String>,
+    pub(crate) resource_version: String,
+    pub(crate) resource_version_match: String,
+    pub(crate) allow_watch_bookmarks: Option<String>,
+    pub(crate) send_initial_events: Option<String>,
+    pub(crate) timeout_seconds: Option<u64>,
+    pub(crate) limit: Option<usize>,
+    #[serde(rename = "continue")]
+    pub(crate) continue_token: String,
+    pub(crate) field_selector: String,
+    pub(crate) label_selector: String,
+    pub(crate) dry_run: Option<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) verb: Verb,
+    pub(crate) target: Target,
+    pub(crate) parameters: Parameters,
+    pub(crate) shape: Shape,
+    pub(crate) is_merge_patch: bool,
+    /// Null when there is none; an error when it is not JSON.
+    pub(crate) body: Result<Value, Failure>,
+    user_agent: String,
+    received_at_ms: i64,
+}
+
+impl Call {
+    /// Reads the request.
+    ///
+    /// # Errors
+    /// 404 for a path that is not served, 405 for a method, 400 for parameters, 413 for the body.
+    pub(crate) async fn read(app: &App, request: Request) -> Result<Self, Failure> {
+        let received_at_ms = jiff::Timestamp::now().as_millisecond();
+        let target = path::parse(&app.kinds, request.uri().path()).ok_or_else(Failure::unknown_resource)?;
+        let Query(parameters) = Query::<Parameters>::try_from_uri(request.uri())
+            .map_err(|error| Failure::bad_request(error.body_text()))?;
+        if parameters.dry_run.is_some() {
+            return Err(Failure::bad_request("the simulator does not support dryRun"));
+        }
+        let verb = verb(request.method(), &target, &parameters)?;
+        let (parts, body) = request.into_parts();
+        let bytes = to_bytes(body, BODY_LIMIT)
+            .await
+            .map_err(|_| Failure::body_too_large())?;
+        let body = if bytes.is_empty() {
+            Ok(Value::Null)
+        } else {
+            serde_json::from_slice(&bytes)
+                .map_err(|error| Failure::bad_request(format!("error decoding the body: {error}")))
+        };
+        let content_type = text(&parts.headers, header::CONTENT_TYPE);
+        Ok(Self {
+            verb,
+            target,
+            parameters,
+            shape: Shape::accepted(&text(&parts.headers, header::ACCEPT)),
+            is_merge_patch: content_type.split(';').next() == Some("application/merge-patch+json"),
+            body,
+            user_agent: text(&parts.headers, header::USER_AGENT),
+            received_at_ms,
+        })
+    }
+
+    /// The object's name: of the path, or for a create of the body.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.target
+            .name
+            .as_deref()
+            .or_else(|| self.body_text("/metadata/name"))
+    }
+
+    /// `spec.state` of the body.
+    pub(crate) fn wanted_state(&self) -> Option<&str> {
+        self.body_text("/spec/state")
+    }
+
+    pub(crate) fn log_entry(
+        &self,
+        app: &App,
+        status: Option<u16>,
+        done: Option<&Done>,
+        rule: Option<u64>,
+    ) -> Entry {
+        let annotation = self.body.as_ref().ok().and_then(|body| {
+            let annotations = body.pointer("/metadata/annotations")?;
+            annotations.get(&app.options.generation_annotation)?.as_str()
+        });
+        Entry {
+            received_at_ms: self.received_at_ms,
+            at_ms: jiff::Timestamp::now().as_millisecond(),
+            verb: self.verb,
+            subresource: self.target.is_status.then_some("status"),
+            namespace: self.target.namespace.clone(),
+            name: done
+                .map(|done| done.key.name.as_str())
+                .or_else(|| self.name())
+                .map(str::to_owned),
+            user_agent: self.user_agent.clone(),
+            state: self.wanted_state().map(str::to_owned),
+            generation: annotation.map(str::to_owned),
+            precondition: self.body_text("/metadata/resourceVersion").map(str::to_owned),
+            status,
+            version: done.map(|done| done.version.to_string()),
+            is_changed: done.is_some_and(|done| done.is_changed),
+            fault: rule,
+        }
+    }
+
+    fn body_text(&self, pointer: &str) -> Option<&str> {
+        self.body.as_ref().ok()?.pointer(pointer)?.as_str()
+    }
+}
+
+impl Parameters {
+    pub(crate) fn wants_bookmarks(&self) -> bool {
+        is_true(self.allow_watch_bookmarks.as_deref())
+    }
+
+    pub(crate) fn wants_initial_events(&self) -> bool {
+        is_true(self.send_initial_events.as_deref())
+    }
+}
+
+fn verb(method: &Method, target: &Target, parameters: &Parameters) -> Result<Verb, Failure> {
+    let is_object = target.name.is_some();
+    match (method, is_object) {
+        (&Method::GET, false) if is_true(parameters.watch.as_deref()) => Ok(Verb::Watch),
+        (&Method::GET, false) => Ok(Verb::List),
+        (&Method::GET, true) => Ok(Verb::Get),
+        (&Method::POST, false) if target.namespace.is_some() => Ok(Verb::Create),
+        (&Method::PUT, true) => Ok(Verb::Update),
+        (&Method::PATCH, true) => Ok(Verb::Patch),
+        (&Method::DELETE, true) if !target.is_status => Ok(Verb::Delete),
+        _ => Err(Failure::method_not_allowed()),
+    }
+}
+
+/// The real server takes `true`, `1`, and a parameter without a value.
+fn is_true(value: Option<&str>) -> bool {
+    value.is_some_and(|value| !matches!(value, "false" | "0"))
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> String {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_owned()
+}

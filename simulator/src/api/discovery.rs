@@ -1,0 +1,115 @@
+//! What clients ask before they ask for objects: version, groups, resources, namespaces, health.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::{Value, json};
+
+use crate::{app::App, kind::Kind, status::Failure};
+
+pub(crate) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/version", get(async || Json(json!({
+            "major": "1", "minor": "34", "gitVersion": "v1.34.0-simulator", "gitCommit": "", "gitTreeState": "clean",
+            "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "", "platform": "simulator",
+        }))))
+        .route("/healthz", get(async || "ok"))
+        .route("/livez", get(async || "ok"))
+        .route("/readyz", get(async || "ok"))
+        .route("/api", get(async || Json(json!({
+            "kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [],
+        }))))
+        .route("/api/v1", get(core_resources))
+        .route("/api/v1/namespaces", get(namespaces))
+        .route("/api/v1/namespaces/{namespace}", get(namespace))
+        .route("/apis", get(groups))
+        .route("/apis/{group}", get(group))
+        .route("/apis/{group}/{version}", get(resources))
+}
+
+async fn core_resources() -> Json<Value> {
+    Json(json!({
+        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "v1",
+        "resources": [{
+            "name": "namespaces", "singularName": "namespace", "namespaced": false, "kind": "Namespace",
+            "verbs": ["get", "list"], "shortNames": ["ns"],
+        }],
+    }))
+}
+
+/// Every namespace exists; listed are those that hold something.
+async fn namespaces(State(app): State<Arc<App>>) -> Json<Value> {
+    let mut names = app.store.namespaces();
+    names.insert("default".into());
+    let items: Vec<Value> = names.iter().map(|name| namespace_object(name)).collect();
+    let metadata = json!({ "resourceVersion": app.store.version().to_string() });
+    Json(json!({ "kind": "NamespaceList", "apiVersion": "v1", "metadata": metadata, "items": items }))
+}
+
+async fn namespace(Path(name): Path<String>) -> Json<Value> {
+    Json(namespace_object(&name))
+}
+
+fn namespace_object(name: &str) -> Value {
+    json!({
+        "kind": "Namespace", "apiVersion": "v1",
+        "metadata": { "name": name, "labels": { "kubernetes.io/metadata.name": name } },
+        "status": { "phase": "Active" },
+    })
+}
+
+async fn groups(State(app): State<Arc<App>>) -> Json<Value> {
+    let mut by_group: BTreeMap<&str, &Kind> = BTreeMap::new();
+    for kind in app.kinds.iter().filter(|kind| !kind.group.is_empty()) {
+        by_group.entry(&kind.group).or_insert(kind);
+    }
+    let groups: Vec<Value> = by_group.values().map(|kind| group_object(kind)).collect();
+    Json(json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups }))
+}
+
+async fn group(State(app): State<Arc<App>>, Path(group): Path<String>) -> Response {
+    let Some(kind) = app.kinds.iter().find(|kind| kind.group == group) else {
+        return Failure::unknown_resource().into_response();
+    };
+    let mut object = group_object(kind);
+    object["kind"] = json!("APIGroup");
+    object["apiVersion"] = json!("v1");
+    Json(object).into_response()
+}
+
+fn group_object(kind: &Kind) -> Value {
+    let version = json!({ "groupVersion": kind.api_version(), "version": kind.version });
+    json!({ "name": kind.group, "versions": [version], "preferredVersion": version })
+}
+
+async fn resources(State(app): State<Arc<App>>, Path((group, version)): Path<(String, String)>) -> Response {
+    let mut resources = Vec::new();
+    for kind in app
+        .kinds
+        .iter()
+        .filter(|kind| kind.group == group && kind.version == version)
+    {
+        resources.push(json!({
+            "name": kind.plural, "singularName": kind.name.to_lowercase(), "namespaced": true, "kind": kind.name,
+            "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
+            "shortNames": kind.short_names,
+        }));
+        resources.push(json!({
+            "name": format!("{}/status", kind.plural), "singularName": "", "namespaced": true, "kind": kind.name,
+            "verbs": ["get", "patch", "update"],
+        }));
+    }
+    if resources.is_empty() {
+        return Failure::unknown_resource().into_response();
+    }
+    Json(json!({
+        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": format!("{group}/{version}"),
+        "resources": resources,
+    }))
+    .into_response()
+}

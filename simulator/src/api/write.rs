@@ -1,0 +1,140 @@
+//! Create, update, patch and delete of objects: from a call to the store.
+
+use axum::{body::Bytes, response::Response};
+use serde_json::{Value, json};
+
+use super::{Call, Shape, Verb, shape::json_response};
+use crate::{
+    app::App,
+    object::{self, Update},
+    patch::merge,
+    status::Failure,
+    store::{Key, Record},
+};
+
+/// How often a generated name is tried again when it is taken.
+const NAME_ATTEMPTS: usize = 5;
+
+/// A write that was accepted.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: u16,
+    pub(crate) key: Key,
+    pub(crate) version: u64,
+    pub(crate) is_changed: bool,
+    body: Body,
+}
+
+#[derive(Debug)]
+enum Body {
+    Object(std::sync::Arc<Record>),
+    Status(Value),
+}
+
+impl Done {
+    fn object(code: u16, record: std::sync::Arc<Record>, is_changed: bool) -> Self {
+        Self {
+            code,
+            key: record.key.clone(),
+            version: record.version,
+            is_changed,
+            body: Body::Object(record),
+        }
+    }
+
+    pub(crate) fn into_response(self, shape: Shape) -> Response {
+        let bytes = match self.body {
+            Body::Object(record) => shape.object(&record),
+            Body::Status(status) => Bytes::from(status.to_string()),
+        };
+        json_response(self.code, bytes)
+    }
+}
+
+/// Carries out a write; it never waits, so that the log can keep its order.
+pub(crate) fn carry_out(app: &App, call: &Call) -> Result<Done, Failure> {
+    if call.verb == Verb::Patch && !call.is_merge_patch {
+        return Err(Failure::unsupported_patch());
+    }
+    let body = call.body.clone()?;
+    match call.verb {
+        Verb::Create => create(app, call, &body),
+        Verb::Delete => delete(app, call, &body),
+        Verb::Update => update(app, call, Update::Replace, body),
+        _ => update(app, call, Update::Patch, body),
+    }
+}
+
+fn create(app: &App, call: &Call, body: &Value) -> Result<Done, Failure> {
+    let kind = &call.target.kind;
+    let is_generated = body["metadata"]["name"].is_null();
+    for _ in 0..NAME_ATTEMPTS {
+        let (key, object) = object::create(&call.target, body.clone(), false)?;
+        if let Some(record) = app.store.create(kind.index, &key, object) {
+            return Ok(Done::object(201, record, true));
+        }
+        if !is_generated {
+            break;
+        }
+    }
+    Err(Failure::already_exists(kind, call.name().unwrap_or_default()))
+}
+
+fn update(app: &App, call: &Call, how: Update, body: Value) -> Result<Done, Failure> {
+    let (kind, key) = (&call.target.kind, key(call)?);
+    if !body.is_object() {
+        return Err(Failure::bad_request("the body of the request is not an object"));
+    }
+    let written = app.store.modify(kind.index, &key, |old| {
+        let new = match how {
+            Update::Replace => body,
+            Update::Patch => {
+                let mut new = old.clone();
+                merge(&mut new, body);
+                new
+            }
+        };
+        object::update(&call.target, how, old, new)
+    });
+    let written = written.unwrap_or_else(|| Err(Failure::not_found(kind, &key.name)))?;
+    Ok(Done::object(200, written.record, written.is_changed))
+}
+
+fn delete(app: &App, call: &Call, body: &Value) -> Result<Done, Failure> {
+    let (kind, key) = (&call.target.kind, key(call)?);
+    let wanted = &body["preconditions"];
+    let mut uid = String::new();
+    let deleted = app.store.delete(kind.index, &key, |record| {
+        uid = record.glance().metadata.uid;
+        let is_met = |field: &str, is: &str| wanted[field].as_str().is_none_or(|wanted| wanted == is);
+        if is_met("uid", &uid) && is_met("resourceVersion", &record.version.to_string()) {
+            return Ok(());
+        }
+        Err(Failure::conflict_because(
+            kind,
+            &key.name,
+            "the preconditions of the deletion are not met",
+        ))
+    });
+    let record = deleted.unwrap_or_else(|| Err(Failure::not_found(kind, &key.name)))?;
+    let details = json!({ "name": key.name, "group": kind.group, "kind": kind.plural, "uid": uid });
+    let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details });
+    Ok(Done {
+        code: 200,
+        key,
+        version: record.version,
+        is_changed: true,
+        body: Body::Status(status),
+    })
+}
+
+/// The key of a call that names an object in a namespace.
+pub(super) fn key(call: &Call) -> Result<Key, Failure> {
+    match (&call.target.namespace, &call.target.name) {
+        (Some(namespace), Some(name)) => Ok(Key {
+            namespace: namespace.clone(),
+            name: name.clone(),
+        }),
+        _ => Err(Failure::method_not_allowed()),
+    }
+}

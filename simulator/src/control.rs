@@ -1,0 +1,148 @@
+//! The simulator's own paths under `/simulator`: faults, log, stats, settings, watches, many objects.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Query, State, rejection::JsonRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+mod bulk;
+
+use crate::{Settings, app::App, fault::Rule, patch::merge, status::Failure};
+
+pub(crate) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route(
+            "/simulator/faults",
+            get(list_faults).post(add_fault).delete(clear_faults),
+        )
+        .route("/simulator/log", get(read_log).delete(clear_log))
+        .route("/simulator/stats", get(stats))
+        .route("/simulator/settings", get(read_settings).patch(change_settings))
+        .route("/simulator/watch/drop", post(drop_watches))
+        .route("/simulator/watch/compact", post(compact))
+        .route("/simulator/sessions", get(counts).post(bulk::create))
+}
+
+/// Which objects an answer is about.
+#[derive(Debug, Deserialize)]
+struct Filter {
+    namespace: Option<String>,
+    name: Option<String>,
+}
+
+async fn list_faults(State(app): State<Arc<App>>) -> Response {
+    Json(app.faults.rules()).into_response()
+}
+
+async fn add_fault(State(app): State<Arc<App>>, rule: Result<Json<Rule>, JsonRejection>) -> Response {
+    match rule.map_err(|error| error.body_text()) {
+        Ok(Json(rule)) => match app.faults.add(rule) {
+            Ok(fault) => (StatusCode::CREATED, Json(fault)).into_response(),
+            Err(message) => Failure::bad_request(message).into_response(),
+        },
+        Err(message) => Failure::bad_request(message).into_response(),
+    }
+}
+
+async fn clear_faults(State(app): State<Arc<App>>) -> StatusCode {
+    app.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn read_log(State(app): State<Arc<App>>, Query(filter): Query<Filter>) -> Response {
+    Json(
+        app.log
+            .entries(filter.namespace.as_deref(), filter.name.as_deref()),
+    )
+    .into_response()
+}
+
+async fn clear_log(State(app): State<Arc<App>>) -> StatusCode {
+    app.log.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn stats(State(app): State<Arc<App>>) -> Json<Value> {
+    let (objects, events) = app.store.sizes(app.sessions().index);
+    let totals = app.controller.totals();
+    Json(json!({
+        "version": app.store.version().to_string(),
+        "objects": objects,
+        "events_kept": events,
+        "watches": app.stats.watches(),
+        "starts": totals.starts,
+        "stops": totals.stops,
+        "fault_hits": app.faults.hits(),
+        "log_entries": app.log.len(),
+        "requests": app.stats.requests(),
+    }))
+}
+
+async fn read_settings(State(app): State<Arc<App>>) -> Json<Settings> {
+    Json(app.settings.borrow().clone())
+}
+
+/// A merge patch of the settings; unknown fields are refused.
+async fn change_settings(State(app): State<Arc<App>>, Json(patch): Json<Value>) -> Response {
+    let mut outcome = Ok(());
+    app.settings.send_if_modified(|settings| {
+        let mut value = json!(settings);
+        merge(&mut value, patch);
+        match serde_json::from_value(value) {
+            Ok(changed) => {
+                *settings = changed;
+                true
+            }
+            Err(error) => {
+                outcome = Err(error.to_string());
+                false
+            }
+        }
+    });
+    match outcome {
+        Ok(()) => read_settings(State(app)).await.into_response(),
+        Err(message) => Failure::bad_request(message).into_response(),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct DropQuery {
+    /// End the answers in order instead of breaking the connections.
+    #[serde(default)]
+    graceful: bool,
+}
+
+async fn drop_watches(State(app): State<Arc<App>>, Query(query): Query<DropQuery>) -> Json<Value> {
+    let dropped = app.stats.watches();
+    app.cuts.send_modify(|cut| {
+        cut.times += 1;
+        cut.is_graceful = query.graceful;
+    });
+    Json(json!({ "dropped": dropped }))
+}
+
+async fn compact(State(app): State<Arc<App>>) -> Json<Value> {
+    app.store.compact();
+    Json(json!({ "oldest": app.store.version().to_string() }))
+}
+
+/// How often each object really started and stopped.
+async fn counts(State(app): State<Arc<App>>, Query(filter): Query<Filter>) -> Json<Value> {
+    let counts = app
+        .controller
+        .counts(filter.namespace.as_deref(), filter.name.as_deref());
+    let list: Vec<Value> = counts
+        .iter()
+        .map(|(key, counts)| {
+            json!({ "namespace": key.namespace, "name": key.name, "starts": counts.starts, "stops": counts.stops })
+        })
+        .collect();
+    Json(json!(list))
+}

@@ -1,0 +1,81 @@
+//! The log of write requests, in the order in which they were applied.
+
+use std::{collections::VecDeque, sync::Mutex};
+
+use serde::Serialize;
+
+use crate::{api::Verb, app::lock};
+
+/// One write request.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Entry {
+    /// When the request had arrived, in milliseconds since 1970.
+    pub(crate) received_at_ms: i64,
+    /// When it was applied or refused, in milliseconds since 1970.
+    pub(crate) at_ms: i64,
+    pub(crate) verb: Verb,
+    pub(crate) subresource: Option<&'static str>,
+    pub(crate) namespace: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) user_agent: String,
+    /// `spec.state` of the body.
+    pub(crate) state: Option<String>,
+    /// The generation annotation of the body.
+    pub(crate) generation: Option<String>,
+    /// `metadata.resourceVersion` of the body.
+    pub(crate) precondition: Option<String>,
+    /// The HTTP status given, or that would have been given to a connection that was cut; None for a
+    /// request that was held and never handled.
+    pub(crate) status: Option<u16>,
+    /// The object's version after an accepted request.
+    pub(crate) version: Option<String>,
+    /// Whether the object changed.
+    pub(crate) is_changed: bool,
+    /// The fault rule that met the request.
+    pub(crate) fault: Option<u64>,
+}
+
+#[derive(Debug)]
+pub(crate) struct RequestLog {
+    entries: Mutex<VecDeque<Entry>>,
+    size: usize,
+}
+
+impl RequestLog {
+    pub(crate) fn new(size: usize) -> Self {
+        Self {
+            entries: Mutex::new(VecDeque::new()),
+            size,
+        }
+    }
+
+    /// Applies a write and logs it as one step, so that the order of entries is the order of writes.
+    pub(crate) fn apply<T>(&self, write: impl FnOnce() -> (Entry, T)) -> T {
+        let mut entries = lock(&self.entries);
+        let (entry, outcome) = write();
+        entries.push_back(entry);
+        if entries.len() > self.size {
+            entries.pop_front();
+        }
+        outcome
+    }
+
+    /// The entries of one name and namespace, or of all, oldest first.
+    pub(crate) fn entries(&self, namespace: Option<&str>, name: Option<&str>) -> Vec<Entry> {
+        let is_wanted =
+            |wanted: Option<&str>, is: &Option<String>| wanted.is_none() || is.as_deref() == wanted;
+        lock(&self.entries)
+            .iter()
+            .filter(|entry| is_wanted(namespace, &entry.namespace) && is_wanted(name, &entry.name))
+            .cloned()
+            .collect()
+    }
+
+    pub(crate) fn clear(&self) {
+        lock(&self.entries).clear();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.entries).len()
+    }
+}

@@ -1,0 +1,269 @@
+//! The rules every object of every kind has: what a create must bring, what an update may change,
+//! preconditions, generation, and the separation of spec and status.
+
+use serde_json::{Map, Value, json};
+
+use crate::{kind::Kind, path::Target, schema::Cause, status::Failure, store::Key};
+
+/// How the new form of an object came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Update {
+    /// A merge patch: without a version it has no precondition.
+    Patch,
+    /// A replacement: it must name the version it was made from.
+    Replace,
+}
+
+/// Makes a new object of a request body. `keep_status` is for objects made by the simulator itself.
+///
+/// # Errors
+/// 400 for a body that does not fit its path, 422 for a bad name or a violated schema.
+pub(crate) fn create(target: &Target, body: Value, keep_status: bool) -> Result<(Key, Value), Failure> {
+    let kind = &target.kind;
+    let mut object = body;
+    if !object.is_object() {
+        return Err(Failure::bad_request("the body of the request is not an object"));
+    }
+    check_type(kind, &object)?;
+    if object["metadata"].is_null() {
+        object["metadata"] = json!({});
+    }
+    check_metadata(&object)?;
+    let namespace = target.namespace.clone().unwrap_or_else(|| "default".into());
+    if let Some(named) = object["metadata"]["namespace"]
+        .as_str()
+        .filter(|named| *named != namespace)
+    {
+        return Err(Failure::bad_request(format!(
+            "the namespace of the provided object does not match the namespace sent on the request: {named:?}"
+        )));
+    }
+    if object["metadata"]["resourceVersion"]
+        .as_str()
+        .is_some_and(|version| !version.is_empty())
+    {
+        return Err(Failure::bad_request(
+            "resourceVersion should not be set on objects to be created",
+        ));
+    }
+    let name = match (
+        object["metadata"]["name"].as_str(),
+        object["metadata"]["generateName"].as_str(),
+    ) {
+        (Some(name), _) if !name.is_empty() => name.to_owned(),
+        (_, Some(prefix)) if !prefix.is_empty() => {
+            let random = uuid::Uuid::new_v4().simple().to_string();
+            format!("{prefix}{}", &random[..5])
+        }
+        _ => String::new(),
+    };
+    check_name(kind, &name)?;
+    if !keep_status && let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    kind.schema.fill(&mut object);
+    object["apiVersion"] = json!(kind.api_version());
+    object["kind"] = json!(kind.name);
+    let metadata = &mut object["metadata"];
+    metadata["name"] = json!(name);
+    metadata["namespace"] = json!(namespace);
+    metadata["uid"] = json!(uuid::Uuid::new_v4().to_string());
+    metadata["creationTimestamp"] = json!(now_in_seconds());
+    metadata["generation"] = json!(1);
+    check_schema(kind, &name, &object)?;
+    Ok((Key { namespace, name }, object))
+}
+
+/// Makes the next form of `old` from `new` (the body of a replacement, or the outcome of a patch),
+/// leaving out what this path may not change. The version stays that of `old`: the store raises it.
+///
+/// # Errors
+/// 409 when the version or uid named is not that of `old`, 400 and 422 for a bad object.
+pub(crate) fn update(target: &Target, how: Update, old: &Value, mut new: Value) -> Result<Value, Failure> {
+    let kind = &target.kind;
+    let name = old["metadata"]["name"].as_str().unwrap_or_default();
+    if !new.is_object() {
+        return Err(Failure::bad_request("the body of the request is not an object"));
+    }
+    check_type(kind, &new)?;
+    if new["metadata"].is_null() {
+        new["metadata"] = json!({});
+    }
+    check_metadata(&new)?;
+    for field in ["name", "namespace"] {
+        if let Some(other) = new["metadata"][field]
+            .as_str()
+            .filter(|other| old["metadata"][field] != **other)
+        {
+            return Err(Failure::bad_request(format!(
+                "the {field} of the object ({other}) does not match the {field} on the URL"
+            )));
+        }
+    }
+    if new["metadata"]["uid"].is_string() && new["metadata"]["uid"] != old["metadata"]["uid"] {
+        return Err(Failure::conflict_because(
+            kind,
+            name,
+            "Precondition failed: UID differs",
+        ));
+    }
+    match new["metadata"]["resourceVersion"].as_str().unwrap_or_default() {
+        "" if how == Update::Replace => {
+            let cause = Cause {
+                reason: "FieldValueInvalid",
+                field: "metadata.resourceVersion".into(),
+                message: "Invalid value: 0x0: must be specified for an update".into(),
+            };
+            return Err(Failure::invalid(kind, name, &[cause]));
+        }
+        "" => {}
+        version if old["metadata"]["resourceVersion"] != version => {
+            return Err(Failure::conflict(kind, name));
+        }
+        _ => {}
+    }
+    let next = if target.is_status {
+        with_status_of(old, &new)
+    } else {
+        with_all_but_status_of(kind, old, new)
+    };
+    check_schema(kind, name, &next)?;
+    Ok(next)
+}
+
+/// The old object with the new status: the status path changes nothing else.
+fn with_status_of(old: &Value, new: &Value) -> Value {
+    let mut next = old.clone();
+    set_status(&mut next, new.get("status"));
+    next
+}
+
+fn with_all_but_status_of(kind: &Kind, old: &Value, mut new: Value) -> Value {
+    set_status(&mut new, old.get("status"));
+    kind.schema.fill(&mut new);
+    new["apiVersion"] = old["apiVersion"].clone();
+    new["kind"] = old["kind"].clone();
+    if let Some(metadata) = new["metadata"].as_object_mut() {
+        for field in [
+            "name",
+            "namespace",
+            "uid",
+            "creationTimestamp",
+            "resourceVersion",
+            "generation",
+        ] {
+            metadata.insert(field.into(), old["metadata"][field].clone());
+        }
+        metadata.remove("selfLink");
+        metadata.remove("managedFields");
+    }
+    if content(&new) != content(old) {
+        new["metadata"]["generation"] = json!(old["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
+    }
+    new
+}
+
+/// Everything that raises the generation: neither metadata nor status.
+fn content(object: &Value) -> Map<String, Value> {
+    let mut content = object.as_object().cloned().unwrap_or_default();
+    content.remove("metadata");
+    content.remove("status");
+    content
+}
+
+fn set_status(object: &mut Value, status: Option<&Value>) {
+    if let Some(fields) = object.as_object_mut() {
+        match status {
+            Some(status) => fields.insert("status".into(), status.clone()),
+            None => fields.remove("status"),
+        };
+    }
+}
+
+fn check_type(kind: &Kind, object: &Value) -> Result<(), Failure> {
+    for (field, expected) in [("apiVersion", kind.api_version()), ("kind", kind.name.clone())] {
+        if !object[field].is_null() && object[field] != expected.as_str() {
+            let message = format!(
+                "the {field} in the data ({}) does not match the expected {expected}",
+                object[field]
+            );
+            return Err(Failure::bad_request(message));
+        }
+    }
+    Ok(())
+}
+
+/// Labels and annotations hold strings and nothing else; a number there is a common mistake.
+fn check_metadata(object: &Value) -> Result<(), Failure> {
+    let metadata = &object["metadata"];
+    if !metadata.is_object() {
+        return Err(Failure::bad_request("metadata is not an object"));
+    }
+    for field in ["name", "namespace", "uid", "resourceVersion"] {
+        if !metadata[field].is_null() && !metadata[field].is_string() {
+            return Err(Failure::bad_request(format!(
+                "cannot unmarshal metadata.{field}: it must be a string"
+            )));
+        }
+    }
+    for field in ["labels", "annotations"] {
+        let is_fine = match &metadata[field] {
+            Value::Null => true,
+            Value::Object(entries) => entries.values().all(Value::is_string),
+            _ => false,
+        };
+        if !is_fine {
+            let message = format!("cannot unmarshal metadata.{field}: every value must be a string");
+            return Err(Failure::bad_request(message));
+        }
+    }
+    Ok(())
+}
+
+fn check_name(kind: &Kind, name: &str) -> Result<(), Failure> {
+    let edge = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_subdomain = (1..=253).contains(&name.len())
+        && name.split('.').all(|label| {
+            let bytes = label.as_bytes();
+            bytes.iter().all(|byte| edge(*byte) || *byte == b'-')
+                && bytes.first().copied().is_some_and(edge)
+                && bytes.last().copied().is_some_and(edge)
+        });
+    if is_subdomain {
+        return Ok(());
+    }
+    let (reason, message) = if name.is_empty() {
+        (
+            "FieldValueRequired",
+            "Required value: name or generateName is required".to_owned(),
+        )
+    } else {
+        (
+            "FieldValueInvalid",
+            format!("Invalid value: {name:?}: a lowercase RFC 1123 subdomain is needed"),
+        )
+    };
+    Err(Failure::invalid(
+        kind,
+        name,
+        &[Cause {
+            reason,
+            field: "metadata.name".into(),
+            message,
+        }],
+    ))
+}
+
+fn check_schema(kind: &Kind, name: &str, object: &Value) -> Result<(), Failure> {
+    let causes = kind.schema.check(object);
+    if causes.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::invalid(kind, name, &causes))
+    }
+}
+
+/// The time as object metadata has it: RFC 3339 with whole seconds.
+pub(crate) fn now_in_seconds() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

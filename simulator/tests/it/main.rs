@@ -1,0 +1,13 @@
+//! The simulator over real HTTP, as its clients see it. One binary; each test has its own simulator.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy knows test functions, not the helpers they share"
+)]
+
+mod controller;
+mod fault;
+mod read;
+mod support;
+mod watch;
+mod write;

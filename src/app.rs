@@ -1,0 +1,188 @@
+//! The only wiring: configuration, stores, services, tasks, servers. `main` and the tests use it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+
+use crate::config::{Config, LeaseKind};
+use crate::http::{self, Api, Health};
+use crate::lease;
+use crate::lifecycle::Tasks;
+use crate::platform::Platform;
+use crate::platform::custom_resource::CustomResource;
+use crate::service::act::Actor;
+use crate::service::connections::Connections;
+use crate::service::history::HistoryDrain;
+use crate::service::introduce::Introducer;
+use crate::service::mode::ModeService;
+use crate::service::observer::Observer;
+use crate::service::sessions::Sessions;
+use crate::service::sweeper::Sweeper;
+use crate::service::wake::Waker;
+use crate::store::postgres::Postgres;
+use crate::store::redis::{HeartbeatBatcher, RedisStore};
+
+/// How often an unknown schema is looked at again.
+const SCHEMA_RETRY: Duration = Duration::from_secs(1);
+
+/// A running replica.
+pub struct App {
+    /// Where the API listens (useful with port 0).
+    pub http_address: SocketAddr,
+    /// Where the operations server listens.
+    pub operations_address: SocketAddr,
+    tasks: Tasks,
+    servers: Tasks,
+    drain: Duration,
+}
+
+impl App {
+    /// Starts a replica. Redis, Postgres and the platform may be away: it then answers not ready or 503
+    /// and recovers by itself.
+    ///
+    /// # Errors
+    /// Settings that must not be started with, or an address that cannot be listened on.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        config.validate()?;
+        // Two groups: servers end first, and only then what their requests need.
+        let (tasks, servers) = (Tasks::new(), Tasks::new());
+        let store = RedisStore::new(config)?;
+        let postgres = Postgres::connect_lazy(&config.postgres)?;
+        let platform: Arc<dyn Platform> = Arc::new(CustomResource::connect(&config.kubernetes).await?);
+
+        let waker = Waker::new(
+            store.clone(),
+            Arc::clone(&platform),
+            tasks.clone(),
+            config.sweeper.sweeper_wakes,
+        );
+        let introducer = Introducer::new(store.clone(), Arc::clone(&platform));
+        let heartbeats = HeartbeatBatcher::start(&store, &tasks);
+        let mode = ModeService::new(store.clone(), postgres.clone());
+        mode.start(config.session.watermark_period(), &tasks);
+        if config.sweeper.sweeper_lease != LeaseKind::Never {
+            let leadership = lease::start(&config.sweeper, &store, &postgres, &tasks);
+            let observer = Observer::new(store.clone(), Arc::clone(&platform));
+            observer.start(leadership.clone(), &tasks);
+            let actor = Actor::new(store.clone(), Arc::clone(&platform));
+            Sweeper::new(
+                store.clone(),
+                actor,
+                waker.clone(),
+                observer,
+                tasks.clone(),
+                &config.sweeper,
+            )
+            .start(leadership.clone());
+            HistoryDrain::new(store.clone(), postgres.clone(), &config.history).start(leadership, &tasks);
+        }
+
+        let health = Health::new(servers.stopping());
+        watch_schema(&postgres, &health, &tasks);
+        let api = Api {
+            connections: Connections::new(
+                store.clone(),
+                heartbeats,
+                introducer.clone(),
+                waker,
+                &config.session,
+            ),
+            sessions: Sessions::new(store, postgres, introducer, &config.session),
+            mode,
+            keeps_full_addresses: config.http.full_addresses,
+        };
+        let http_address = serve(config.http.http_address, http::router(api), &servers).await?;
+        let operations_address = serve(
+            config.http.operations_address,
+            http::operations_router(health),
+            &tasks,
+        )
+        .await?;
+        tracing::info!(%http_address, %operations_address, "listening");
+        Ok(Self {
+            http_address,
+            operations_address,
+            tasks,
+            servers,
+            drain: config.http.drain,
+        })
+    }
+
+    /// Stops on SIGTERM and SIGINT.
+    ///
+    /// # Errors
+    /// When the handlers cannot be installed.
+    pub fn stop_on_signals(&self) -> anyhow::Result<()> {
+        self.servers.stop_on_signals()
+    }
+
+    /// Asks the replica to stop.
+    pub fn stop(&self) {
+        self.servers.stop();
+    }
+
+    /// Ends everything at once, as a killed process would: for tests.
+    pub fn kill(&self) {
+        self.servers.kill();
+        self.tasks.kill();
+    }
+
+    /// Waits for the stop, then for requests and tasks to end.
+    ///
+    /// # Errors
+    /// What the first failing task said: then the process should end with a failure.
+    pub async fn finish(self) -> anyhow::Result<()> {
+        let (servers, tasks) = (self.servers.stopping(), self.tasks.stopping());
+        tokio::select! {
+            () = servers.cancelled() => {}
+            // A task that failed has asked for the stop.
+            () = tasks.cancelled() => self.servers.stop(),
+        }
+        let served = self.servers.finish(self.drain).await;
+        self.tasks.stop();
+        self.tasks.finish(self.drain).await.and(served)
+    }
+}
+
+/// Listens and serves until the stop; requests in flight are answered.
+async fn serve(address: SocketAddr, router: axum::Router, tasks: &Tasks) -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; is another process there? choose another address")
+    })?;
+    let local = listener.local_addr()?;
+    let stopping = tasks.stopping();
+    // Heartbeats are small and answered at once: waiting to fill a packet would only delay them.
+    let listener = axum::serve::ListenerExt::tap_io(listener, |stream: &mut tokio::net::TcpStream| {
+        let _ = stream.set_nodelay(true);
+    });
+    tasks.spawn_essential("server", async move {
+        axum::serve(listener, router)
+            .with_graceful_shutdown(async move { stopping.cancelled().await })
+            .await?;
+        Ok(())
+    });
+    Ok(local)
+}
+
+/// Ready once the schema is known; a database that is away, or not migrated yet, is asked again.
+fn watch_schema(postgres: &Postgres, health: &Health, tasks: &Tasks) {
+    let (postgres, health, stopping) = (postgres.clone(), health.clone(), tasks.stopping());
+    tasks.spawn("schema", async move {
+        let mut is_told = false;
+        while !stopping.is_cancelled() {
+            match postgres.schema_is_known().await {
+                Ok(()) => return health.schema_is_known(),
+                Err(error) if !is_told => tracing::warn!(%error, "not ready: the schema is not known"),
+                Err(_) => {}
+            }
+            is_told = true;
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = tokio::time::sleep(SCHEMA_RETRY) => {}
+            }
+        }
+    });
+}

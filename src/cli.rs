@@ -1,0 +1,45 @@
+//! The command line: one file per command.
+
+mod migrate;
+mod openapi;
+mod serve;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::TelemetryConfig;
+
+/// Knows who is connected to which session, puts idle sessions to sleep and wakes them.
+#[derive(Debug, Parser)]
+#[command(name = "connection-tracker", version, max_term_width = 120)]
+pub struct Cli {
+    /// The log.
+    #[command(flatten)]
+    pub telemetry: TelemetryConfig,
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API and sweep
+    Serve(Box<serve::Serve>),
+    /// Bring the schema of the database up to date
+    Migrate(migrate::Migrate),
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What went wrong, with what was being done.
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Serve(serve) => serve.run().await,
+            Command::Migrate(migrate) => migrate.run().await,
+            Command::Openapi => openapi::run(),
+        }
+    }
+}

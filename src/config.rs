@@ -1,0 +1,67 @@
+//! Settings: one struct per section, read from flags and the environment here and nowhere else.
+//!
+//! The doc comment of a field is its `--help` text and its row in the README's table; durations
+//! are written like `20s`, `1h30m`.
+
+mod duration;
+mod history;
+mod http;
+mod kubernetes;
+mod postgres;
+mod redis;
+mod session;
+mod sweeper;
+mod telemetry;
+
+pub use history::HistoryConfig;
+pub use http::HttpConfig;
+pub use kubernetes::KubernetesConfig;
+pub use postgres::PostgresConfig;
+pub use redis::RedisConfig;
+pub use session::SessionConfig;
+pub use sweeper::{LeaseKind, SweeperConfig};
+pub use telemetry::{LogFormat, TelemetryConfig};
+
+/// Everything `serve` needs.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// HTTP section.
+    #[command(flatten, next_help_heading = "HTTP")]
+    pub http: HttpConfig,
+    /// Redis section.
+    #[command(flatten, next_help_heading = "Redis")]
+    pub redis: RedisConfig,
+    /// Postgres section.
+    #[command(flatten, next_help_heading = "Postgres")]
+    pub postgres: PostgresConfig,
+    /// Kubernetes section.
+    #[command(flatten, next_help_heading = "Kubernetes")]
+    pub kubernetes: KubernetesConfig,
+    /// Session section: the times of the protocol.
+    #[command(flatten, next_help_heading = "Sessions")]
+    pub session: SessionConfig,
+    /// Sweeper section.
+    #[command(flatten, next_help_heading = "Sweeper")]
+    pub sweeper: SweeperConfig,
+    /// History section.
+    #[command(flatten, next_help_heading = "History")]
+    pub history: HistoryConfig,
+}
+
+/// A combination of settings that must not be started with; the text says what to change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidConfig(pub String);
+
+impl Config {
+    /// Refuses dangerous combinations.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`] with a sentence that says what to change.
+    pub fn validate(&self) -> Result<(), InvalidConfig> {
+        self.session.validate()?;
+        self.sweeper.validate()?;
+        self.redis.validate()?;
+        self.http.validate()
+    }
+}

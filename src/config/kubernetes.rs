@@ -1,0 +1,38 @@
+//! Which objects are the sessions, and how the API server is reached.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::duration;
+
+/// Kubernetes: where sessions are put to sleep and woken.
+#[derive(Debug, Clone, clap::Args)]
+pub struct KubernetesConfig {
+    /// URL of an API server without TLS and credentials (the simulator); otherwise the kubeconfig or the pod's account is used
+    #[arg(long, env = "TRACKER_KUBERNETES_URL")]
+    pub kubernetes_url: Option<String>,
+    /// Path of a kubeconfig; default: the pod's service account, else ~/.kube/config
+    #[arg(long, env = "TRACKER_KUBERNETES_KUBECONFIG")]
+    pub kubernetes_kubeconfig: Option<PathBuf>,
+    /// Namespaces whose objects are sessions, separated by commas; with one the session id is the object's name, with several it is namespace~name; empty: the client's own
+    #[arg(long, env = "TRACKER_KUBERNETES_NAMESPACES", value_delimiter = ',')]
+    pub kubernetes_namespaces: Vec<String>,
+    /// API group of the session resource
+    #[arg(long, env = "TRACKER_KUBERNETES_GROUP", default_value = "stream.space")]
+    pub kubernetes_group: String,
+    /// API version of the session resource
+    #[arg(long, env = "TRACKER_KUBERNETES_VERSION", default_value = "v1alpha1")]
+    pub kubernetes_version: String,
+    /// Kind of the session resource
+    #[arg(long, env = "TRACKER_KUBERNETES_KIND", default_value = "Session")]
+    pub kubernetes_kind: String,
+    /// Plural name of the session resource
+    #[arg(long, env = "TRACKER_KUBERNETES_PLURAL", default_value = "sessions")]
+    pub kubernetes_plural: String,
+    /// Longest time one call of the API server may take
+    #[arg(long, env = "TRACKER_KUBERNETES_TIMEOUT", default_value = "10s", value_parser = duration::parse)]
+    pub kubernetes_timeout: Duration,
+    /// Status condition that must be True, beside phase Running, before a session counts as ready
+    #[arg(long, env = "TRACKER_KUBERNETES_READY_CONDITION")]
+    pub kubernetes_ready_condition: Option<String>,
+}

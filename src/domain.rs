@@ -1,0 +1,14 @@
+//! Plain types of the subject: ids, sessions, connections, history events, the clock for labels.
+//!
+//! No I/O lives here and nothing of Redis, Postgres, Kubernetes or HTTP is known here.
+
+pub mod clock;
+pub mod connection;
+pub mod event;
+pub mod id;
+pub mod mode;
+pub mod platform_object;
+pub mod session;
+
+pub use id::{ConnectionId, InvalidId, SessionId, UserId};
+pub use session::{Generation, SessionState};

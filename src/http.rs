@@ -1,0 +1,21 @@
+//! The HTTP API: routes, what they take and answer, and the one place where errors become problems.
+//!
+//! Handlers extract, make one call, and answer. axum lives here and nowhere else.
+
+mod admin;
+mod batch;
+mod connection;
+mod extract;
+mod history;
+mod open_body;
+pub mod openapi;
+mod operations;
+mod problem;
+mod router;
+mod session;
+mod state;
+
+pub use operations::{Health, router as operations_router};
+pub use problem::Problem;
+pub use router::{Layered, router};
+pub use state::Api;

@@ -1,0 +1,92 @@
+//! Operating: the mode.
+
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::extract::Body;
+use super::problem::Problem;
+use super::state::Api;
+use crate::domain::mode::{Adopt, Mode, ModeRecord};
+
+/// Longest text for who and why.
+const MAX_TEXT: usize = 512;
+
+/// A change of mode.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct ModeBody {
+    mode: Mode,
+    /// Which sessions arming covers; default `none`.
+    adopt: Option<Adopt>,
+    /// Who changes it.
+    changed_by: Option<String>,
+    /// Why.
+    reason: Option<String>,
+}
+
+/// The mode in force.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ModeAnswer {
+    mode: Mode,
+    adopt: Adopt,
+    /// Raised with each change; 0 when nobody ever changed it.
+    version: i64,
+    changed_by: Option<String>,
+    reason: Option<String>,
+    changed_at: Option<Timestamp>,
+}
+
+impl From<ModeRecord> for ModeAnswer {
+    fn from(record: ModeRecord) -> Self {
+        Self {
+            mode: record.mode,
+            adopt: record.adopt,
+            version: record.version,
+            changed_by: Some(record.changed_by),
+            reason: record.reason,
+            changed_at: Some(record.changed_at),
+        }
+    }
+}
+
+/// Reads the mode: a fresh installation observes.
+#[utoipa::path(get, path = "/v1/admin/mode", tag = "operating",
+    responses((status = 200, body = ModeAnswer), (status = 503, body = Problem)))]
+pub(super) async fn read_mode(State(api): State<Api>) -> Result<Json<ModeAnswer>, Problem> {
+    let nobody = ModeAnswer {
+        mode: Mode::Observe,
+        adopt: Adopt::None,
+        version: 0,
+        changed_by: None,
+        reason: None,
+        changed_at: None,
+    };
+    Ok(Json(api.mode.read().await?.map_or(nobody, ModeAnswer::from)))
+}
+
+/// Changes the mode: `act` arms the service, `observe` stops it from putting anything to sleep.
+#[utoipa::path(post, path = "/v1/admin/mode", tag = "operating", request_body = ModeBody,
+    responses((status = 200, body = ModeAnswer), (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn change_mode(
+    State(api): State<Api>,
+    Body(body): Body<ModeBody>,
+) -> Result<Json<ModeAnswer>, Problem> {
+    let plain = |text: &str| text.len() <= MAX_TEXT && !text.chars().any(char::is_control);
+    for (pointer, text) in [("/changed_by", &body.changed_by), ("/reason", &body.reason)] {
+        if text.as_deref().is_some_and(|text| !plain(text)) {
+            return Err(Problem::invalid(
+                pointer,
+                "at most 512 bytes without control characters",
+            ));
+        }
+    }
+    let by = body.changed_by.as_deref().unwrap_or("unnamed");
+    let adopt = body.adopt.unwrap_or(Adopt::None);
+    let record = api
+        .mode
+        .change(body.mode, adopt, by, body.reason.as_deref())
+        .await?;
+    Ok(Json(record.into()))
+}

@@ -1,0 +1,315 @@
+//! Connections, many at a time: one shape for open, heartbeat and close.
+//!
+//! An item that is not valid is rejected by itself; it must not cost the others their heartbeat.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+use super::connection::{CloseParams, HeartbeatAnswer};
+use super::extract::Params;
+use super::open_body::{OpenBody, word};
+use super::problem::Problem;
+use super::state::Api;
+use crate::domain::connection::{OpenRequest, Rejection};
+use crate::domain::{ConnectionId, SessionId};
+use crate::service::connections::ItemOutcome;
+use crate::store::redis::{HeartbeatOutcome, HeartbeatTarget};
+
+/// Heartbeats or closes of one request; opens are costlier.
+const MAX_ITEMS: usize = 10_000;
+const MAX_OPENS: usize = 1_000;
+
+/// `{"gateway": "gw-1", "sessions": {"s1": [..]}}`.
+#[derive(Deserialize)]
+struct Batch<T> {
+    gateway: Option<String>,
+    #[serde(bound = "T: Deserialize<'de>")]
+    sessions: Items<T>,
+}
+
+/// Items with the session each belongs to, in the order they were sent; a key may appear twice.
+struct Items<T>(Vec<(Parsed<SessionId>, Vec<T>)>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ItemsVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ItemsVisitor<T> {
+            type Value = Items<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of session ids to lists")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::with_capacity(map.size_hint().unwrap_or(0));
+                while let Some(entry) = map.next_entry()? {
+                    items.push(entry);
+                }
+                Ok(Items(items))
+            }
+        }
+        deserializer.deserialize_map(ItemsVisitor(PhantomData))
+    }
+}
+
+/// An id, or the text that is none: parsed from the body as it lies there, without a copy between.
+struct Parsed<I>(Result<I, String>);
+
+impl<'de, I: Id> Deserialize<'de> for Parsed<I> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor<I>(PhantomData<I>);
+        impl<I: Id> Visitor<'_> for TextVisitor<I> {
+            type Value = Parsed<I>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an id")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Parsed(I::read(text).ok_or_else(|| text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(TextVisitor(PhantomData))
+    }
+}
+
+impl<I: Id> Parsed<I> {
+    fn text(&self) -> &str {
+        match &self.0 {
+            Ok(id) => id.text(),
+            Err(text) => text,
+        }
+    }
+}
+
+/// What sessions and connections have in common here.
+trait Id: Sized {
+    fn read(text: &str) -> Option<Self>;
+    fn text(&self) -> &str;
+}
+
+impl Id for SessionId {
+    fn read(text: &str) -> Option<Self> {
+        Self::parse(text).ok()
+    }
+    fn text(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl Id for ConnectionId {
+    fn read(text: &str) -> Option<Self> {
+        Self::parse(text).ok()
+    }
+    fn text(&self) -> &str {
+        self.as_str()
+    }
+}
+
+/// For the documents: the shape of heartbeats and closes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body; what reads it borrows from it")]
+pub(super) struct IdBatch {
+    /// Which gateway sends it.
+    gateway: Option<String>,
+    /// Session id to connection ids; at most 10,000 in all.
+    sessions: std::collections::BTreeMap<String, Vec<String>>,
+}
+
+/// For the documents: the shape of opens.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body; what reads it borrows from it")]
+pub(super) struct OpenBatch {
+    /// Which gateway sends it; taken for connections that name none.
+    gateway: Option<String>,
+    /// Session id to connections; at most 1,000 in all.
+    sessions: std::collections::BTreeMap<String, Vec<OpenItem>>,
+}
+
+/// A connection to open: its id beside what a single open takes.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct OpenItem {
+    /// Connection id.
+    id: String,
+    #[serde(flatten)]
+    body: OpenBody,
+}
+
+/// An item that was not taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RejectedItem {
+    session_id: String,
+    connection_id: String,
+    reason: Rejection,
+}
+
+/// An item that could not be asked about: send it again as it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RetryItem {
+    session_id: String,
+    connection_id: String,
+}
+
+/// Answer to a batch.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct BatchAnswer {
+    /// Items that were taken.
+    accepted: usize,
+    /// Items that were not, each with its reason.
+    rejected: Vec<RejectedItem>,
+    /// Items to be sent again as they are.
+    retry: Vec<RetryItem>,
+    /// When the next heartbeat is due, in ms.
+    next_heartbeat_in_ms: u64,
+    /// How long a connection counts without one, in ms.
+    window_ms: u64,
+}
+
+impl BatchAnswer {
+    fn new(api: &Api) -> Self {
+        let next = HeartbeatAnswer::new(api);
+        Self {
+            accepted: 0,
+            rejected: Vec::new(),
+            retry: Vec::new(),
+            next_heartbeat_in_ms: next.next_heartbeat_in_ms,
+            window_ms: next.window_ms,
+        }
+    }
+
+    fn reject(&mut self, session: &str, connection: &str, reason: Rejection) {
+        self.rejected.push(RejectedItem {
+            session_id: session.to_owned(),
+            connection_id: connection.to_owned(),
+            reason,
+        });
+    }
+
+    fn add(&mut self, session: &SessionId, connection: &ConnectionId, outcome: &ItemOutcome) {
+        match outcome {
+            ItemOutcome::Accepted => self.accepted += 1,
+            ItemOutcome::Rejected(reason) => self.reject(session.as_str(), connection.as_str(), *reason),
+            ItemOutcome::Retry => self.retry.push(RetryItem {
+                session_id: session.to_string(),
+                connection_id: connection.to_string(),
+            }),
+        }
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<Batch<T>, Problem> {
+    serde_json::from_slice(body).map_err(|error| Problem::invalid("", error.to_string()))
+}
+
+fn too_many(count: usize, limit: usize) -> Result<(), Problem> {
+    if count <= limit {
+        return Ok(());
+    }
+    let detail =
+        format!("the batch holds {count} items, at most {limit} are taken at once; send it in parts");
+    Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail))
+}
+
+/// Ids outside their pattern are rejected by themselves.
+fn ids(
+    batch: Batch<Parsed<ConnectionId>>,
+    answer: &mut BatchAnswer,
+) -> Result<Vec<(SessionId, ConnectionId)>, Problem> {
+    let count = batch.sessions.0.iter().map(|(_, list)| list.len()).sum();
+    too_many(count, MAX_ITEMS)?;
+    let mut targets = Vec::with_capacity(count);
+    for (session, list) in batch.sessions.0 {
+        for id in list {
+            match (&session.0, id.0) {
+                (Ok(session), Ok(id)) => targets.push((session.clone(), id)),
+                (_, id) => {
+                    answer.reject(
+                        session.text(),
+                        id.as_ref().map_or_else(String::as_str, Id::text),
+                        Rejection::Invalid,
+                    );
+                }
+            }
+        }
+    }
+    Ok(targets)
+}
+
+/// Keeps many connections live for another window.
+#[utoipa::path(post, path = "/v1/connections/heartbeat", tag = "connections", request_body = IdBatch,
+    responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn heartbeat(State(api): State<Api>, body: Bytes) -> Result<Json<BatchAnswer>, Problem> {
+    let mut answer = BatchAnswer::new(&api);
+    let targets: Vec<HeartbeatTarget> = ids(parse(&body)?, &mut answer)?
+        .into_iter()
+        .map(|(session, connection)| HeartbeatTarget { session, connection })
+        .collect();
+    let targets = Arc::new(targets);
+    let outcomes = api.connections.heartbeat_many(&targets).await;
+    for (target, outcome) in targets.iter().zip(outcomes) {
+        let outcome = match outcome {
+            HeartbeatOutcome::Refreshed => ItemOutcome::Accepted,
+            HeartbeatOutcome::NotTracked => ItemOutcome::Rejected(Rejection::NotTracked),
+            HeartbeatOutcome::Closed => ItemOutcome::Rejected(Rejection::Closed),
+            HeartbeatOutcome::SessionTerminated => ItemOutcome::Rejected(Rejection::SessionTerminated),
+            HeartbeatOutcome::SessionHibernated => ItemOutcome::Rejected(Rejection::SessionHibernated),
+            HeartbeatOutcome::Unavailable => ItemOutcome::Retry,
+        };
+        answer.add(&target.session, &target.connection, &outcome);
+    }
+    Ok(Json(answer))
+}
+
+/// Closes many connections; success also the second time.
+#[utoipa::path(post, path = "/v1/connections/close", tag = "connections", params(CloseParams), request_body = IdBatch,
+    responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn close(
+    State(api): State<Api>,
+    Params(params): Params<CloseParams>,
+    body: Bytes,
+) -> Result<Json<BatchAnswer>, Problem> {
+    let reason = params.reason()?;
+    let mut answer = BatchAnswer::new(&api);
+    let targets = ids(parse(&body)?, &mut answer)?;
+    let outcomes = api.connections.close_many(&targets, &reason).await;
+    for ((session, connection), outcome) in targets.iter().zip(outcomes) {
+        answer.add(session, connection, &outcome);
+    }
+    Ok(Json(answer))
+}
+
+/// Opens many connections; safe to repeat.
+#[utoipa::path(post, path = "/v1/connections/open", tag = "connections", request_body = OpenBatch,
+    responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn open(State(api): State<Api>, body: Bytes) -> Result<Json<BatchAnswer>, Problem> {
+    let batch: Batch<OpenItem> = parse(&body)?;
+    too_many(
+        batch.sessions.0.iter().map(|(_, list)| list.len()).sum(),
+        MAX_OPENS,
+    )?;
+    let gateway = word(batch.gateway, "/gateway")?;
+    let mut answer = BatchAnswer::new(&api);
+    let mut requests: Vec<(SessionId, OpenRequest)> = Vec::new();
+    for (session, list) in batch.sessions.0 {
+        for OpenItem { id, mut body } in list {
+            body.gateway = body.gateway.or_else(|| gateway.clone());
+            let request = ConnectionId::parse(&id)
+                .ok()
+                .and_then(|id| body.into_request(id, "", api.keeps_full_addresses).ok());
+            match (&session.0, request) {
+                (Ok(session), Some(request)) => requests.push((session.clone(), request)),
+                _ => answer.reject(session.text(), &id, Rejection::Invalid),
+            }
+        }
+    }
+    let outcomes = api.connections.open_many(&requests).await;
+    for ((session, request), outcome) in requests.iter().zip(outcomes) {
+        answer.add(session, &request.id, &outcome);
+    }
+    Ok(Json(answer))
+}

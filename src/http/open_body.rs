@@ -1,0 +1,143 @@
+//! What a gateway tells of a connection it opens: checked, cut, and made a request of the domain.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::problem::Problem;
+use crate::domain::connection::{ConnectionDetails, Intent, MAX_AGENT_BYTES, OpenRequest};
+use crate::domain::{ConnectionId, UserId};
+
+/// Entries and bytes of the caller's own map; it is kept with every connection in memory.
+const MAX_METADATA: usize = 16;
+const MAX_METADATA_BYTES: usize = 1024;
+/// Longest word for a protocol, a gateway or a reason.
+const MAX_WORD_BYTES: usize = 64;
+
+/// What a gateway tells of a connection it opens.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub(super) struct OpenBody {
+    /// Who is connected: 1 to 255 bytes of UTF-8 without control characters.
+    #[schema(min_length = 1, max_length = 255)]
+    pub user_id: String,
+    /// Address of the user; stored cut to /24 or /48 unless configured otherwise.
+    #[schema(value_type = Option<String>, example = "203.0.113.7")]
+    pub client_ip: Option<IpAddr>,
+    /// User agent; cut at 512 bytes, control characters stripped.
+    pub user_agent: Option<String>,
+    /// `websocket`, `vnc`, `http`, ...
+    pub protocol: Option<String>,
+    /// Which gateway holds the socket.
+    pub gateway: Option<String>,
+    /// Who asks: only `user` wakes a sleeping session.
+    #[serde(default)]
+    pub intent: Intent,
+    /// An older connection of the same user that this one replaces.
+    pub replaces: Option<String>,
+    /// A small map of your own: at most 16 entries and 1 KiB.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl OpenBody {
+    /// Checks and cuts; `pointer` names the place in the body for errors.
+    pub(super) fn into_request(
+        self,
+        id: ConnectionId,
+        pointer: &str,
+        keeps_full_addresses: bool,
+    ) -> Result<OpenRequest, Problem> {
+        let at = |field: &str| format!("{pointer}/{field}");
+        let user = UserId::parse(&self.user_id)
+            .map_err(|error| Problem::invalid(at("user_id"), error.to_string()))?;
+        let replaces = self
+            .replaces
+            .map(|id| ConnectionId::parse(&id))
+            .transpose()
+            .map_err(|error| Problem::invalid(at("replaces"), error.to_string()))?;
+        let size: usize = self
+            .metadata
+            .iter()
+            .map(|(key, value)| key.len() + value.len())
+            .sum();
+        if self.metadata.len() > MAX_METADATA || size > MAX_METADATA_BYTES {
+            return Err(Problem::invalid(at("metadata"), "at most 16 entries and 1 KiB"));
+        }
+        Ok(OpenRequest {
+            id,
+            details: ConnectionDetails {
+                connected_at: 0,
+                user,
+                address: self.client_ip.map(|address| {
+                    if keeps_full_addresses {
+                        address
+                    } else {
+                        cut_address(address)
+                    }
+                }),
+                agent: self.user_agent.map(|agent| cut_text(&agent, MAX_AGENT_BYTES)),
+                protocol: word(self.protocol, &at("protocol"))?,
+                gateway: word(self.gateway, &at("gateway"))?,
+                metadata: self.metadata,
+            },
+            intent: self.intent,
+            replaces,
+        })
+    }
+}
+
+/// Cut to /24 and /48: addresses of people are kept only as exactly as usage and sharing need them.
+fn cut_address(address: IpAddr) -> IpAddr {
+    let bits = if address.is_ipv4() { 24 } else { 48 };
+    IpNet::new(address, bits).map_or(address, |net| net.trunc().addr())
+}
+
+/// Strips control characters and cuts at a character boundary; never an error.
+fn cut_text(text: &str, max_bytes: usize) -> String {
+    let mut kept: String = text.chars().filter(|c| !c.is_control()).collect();
+    kept.truncate(kept.floor_char_boundary(max_bytes));
+    kept
+}
+
+/// A word of letters, digits, `.`, `_` and `-`.
+pub(super) fn word(text: Option<String>, pointer: &str) -> Result<Option<String>, Problem> {
+    let is_word = |text: &String| {
+        (1..=MAX_WORD_BYTES).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    };
+    match text {
+        Some(text) if !is_word(&text) => Err(Problem::invalid(
+            pointer,
+            "must be 1 to 64 letters, digits, '.', '_' or '-'",
+        )),
+        text => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_cut_to_their_network() {
+        assert_eq!(
+            cut_address("203.0.113.77".parse().unwrap()).to_string(),
+            "203.0.113.0"
+        );
+        assert_eq!(
+            cut_address("2001:db8:1:2::3".parse().unwrap()).to_string(),
+            "2001:db8:1::"
+        );
+    }
+
+    #[test]
+    fn agents_are_stripped_and_cut_and_never_an_error() {
+        assert_eq!(cut_text("Mozilla\u{1b}[31m\n", 512), "Mozilla[31m");
+        assert_eq!(cut_text("aé", 2), "a");
+    }
+}

@@ -1,0 +1,170 @@
+//! Problems (RFC 9457): every error a caller can see, with a stable type.
+//!
+//! A 5xx carries no detail to the caller and is logged once, here, with the whole chain.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use rand::RngExt;
+use serde::Serialize;
+
+use crate::service::TrackError;
+use crate::store::StoreError;
+
+/// First part of every type; a client trusts only these.
+const TYPE_PREFIX: &str = "urn:connection-tracker:problem:";
+
+/// One thing that is wrong with a request.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct FieldError {
+    /// JSON pointer into the body, or the name of a parameter.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// An error as callers see it.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// `urn:connection-tracker:problem:<name>`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The name in words.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// What happened and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What is wrong with the request, for `invalid-request`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// For `limit-reached`: connections the session may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// For `limit-reached`: connections the session has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used: Option<u32>,
+    /// For `limit-reached`: user of the connection that was silent longest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used_by: Option<String>,
+    /// Seconds after which to try again, as in the header.
+    #[serde(skip)]
+    pub retry_after: Option<u32>,
+}
+
+impl Problem {
+    /// A problem of this name.
+    #[must_use]
+    pub fn new(status: StatusCode, name: &str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("{TYPE_PREFIX}{name}"),
+            title: name.replace('-', " "),
+            status: status.as_u16(),
+            detail: Some(detail.into()).filter(|detail| !detail.is_empty()),
+            errors: Vec::new(),
+            limit: None,
+            used: None,
+            used_by: None,
+            retry_after: None,
+        }
+    }
+
+    /// 422: what is wrong, where.
+    #[must_use]
+    pub fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", "");
+        problem.errors.push(FieldError {
+            pointer: pointer.into(),
+            message: message.into(),
+        });
+        problem
+    }
+
+    /// Asks to come again in 1 to 3 s, spread so that those turned away do not come back together.
+    #[must_use]
+    fn retry(mut self) -> Self {
+        self.retry_after = Some(rand::rng().random_range(1..=3));
+        self
+    }
+}
+
+impl From<TrackError> for Problem {
+    fn from(error: TrackError) -> Self {
+        let text = error.to_string();
+        match error {
+            TrackError::NotTracked => Self::new(StatusCode::NOT_FOUND, "connection-not-tracked", text),
+            TrackError::Closed => Self::new(StatusCode::GONE, "connection-closed", text),
+            TrackError::Conflict => Self::new(StatusCode::CONFLICT, "connection-conflict", text),
+            TrackError::SessionUnknown => Self::new(StatusCode::NOT_FOUND, "session-not-found", text),
+            TrackError::SessionTerminated => Self::new(StatusCode::GONE, "session-terminated", text),
+            TrackError::SessionHibernated => Self::new(StatusCode::CONFLICT, "session-hibernated", text),
+            TrackError::LimitReached {
+                limit,
+                used,
+                oldest_user,
+            } => Self {
+                limit: Some(limit),
+                used: Some(used),
+                used_by: oldest_user,
+                ..Self::new(StatusCode::TOO_MANY_REQUESTS, "limit-reached", text).retry()
+            },
+            TrackError::PlatformUnavailable(detail) => {
+                tracing::warn!(detail, "the platform could not be asked about a session");
+                let text = "the platform cannot be asked about this session now; try again";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "platform-unavailable", text).retry()
+            }
+            TrackError::InvalidCursor => Self::invalid("cursor", text),
+            TrackError::HistoryUnavailable(source) => {
+                tracing::warn!(error = %chain(&source), "the history could not be read");
+                let text = "the history cannot be read now; live state is not affected";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "history-unavailable", text).retry()
+            }
+            TrackError::Store(source) => from_store(&source),
+        }
+    }
+}
+
+fn from_store(error: &StoreError) -> Problem {
+    match error {
+        StoreError::Unavailable { .. } | StoreError::Timeout { .. } | StoreError::Conflict { .. } => {
+            tracing::warn!(error = %chain(error), "the store could not be asked");
+            let text =
+                "the live state cannot be asked now; keep the user connected and send the same call again";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store-unavailable", text).retry()
+        }
+        StoreError::Corrupt { .. } => {
+            tracing::error!(error = %chain(error), "the store gave something unreadable");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "")
+        }
+    }
+}
+
+/// An error with everything below it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after;
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

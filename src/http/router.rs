@@ -1,0 +1,106 @@
+//! Routes and the layers around them.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, Request, Response, StatusCode};
+use axum::response::IntoResponse;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::openapi::ApiDoc;
+use super::problem::Problem;
+use super::state::Api;
+use super::{admin, batch, connection, history, openapi, session};
+
+/// Largest body of a batch, and of anything else.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+const BODY_BYTES: usize = 64 * 1024;
+/// Longest a request may take; above every timeout of the stores, so that those speak first.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Routes and document of the API, without layers.
+pub(super) fn api_router() -> OpenApiRouter<Api> {
+    let batches = OpenApiRouter::new()
+        .routes(routes!(batch::open))
+        .routes(routes!(batch::heartbeat))
+        .routes(routes!(batch::close))
+        .layer(DefaultBodyLimit::max(BATCH_BYTES));
+    OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .routes(routes!(connection::open, connection::close))
+        .routes(routes!(connection::heartbeat))
+        .routes(routes!(connection::list))
+        .routes(routes!(connection::count))
+        .routes(routes!(session::read))
+        .routes(routes!(session::events))
+        .routes(routes!(history::connections))
+        .routes(routes!(admin::read_mode, admin::change_mode))
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .merge(batches)
+}
+
+/// The API with everything around it.
+pub fn router(api: Api) -> Router {
+    let (routes, _) = api_router().split_for_parts();
+    let routes = routes
+        .with_state(api)
+        .route("/openapi.json", axum::routing::get(openapi::serve));
+    Router::layered(routes)
+}
+
+/// The layers every request passes; the bench puts the same around a handler that does nothing.
+pub trait Layered {
+    /// Adds fallbacks and layers.
+    fn layered(routes: Router) -> Router;
+}
+
+impl Layered for Router {
+    fn layered(routes: Router) -> Router {
+        let id = HeaderName::from_static("x-request-id");
+        routes
+            .fallback(unknown_path)
+            .method_not_allowed_fallback(wrong_method)
+            .layer(TimeoutLayer::with_status_code(
+                StatusCode::SERVICE_UNAVAILABLE,
+                REQUEST_TIMEOUT,
+            ))
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(PropagateRequestIdLayer::new(id.clone()))
+            .layer(SetRequestIdLayer::new(id, MakeRequestUuid))
+    }
+}
+
+async fn unknown_path(request: Request<Body>) -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "not-found",
+        format!("there is no {}; see /openapi.json", request.uri().path()),
+    )
+}
+
+async fn wrong_method() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method-not-allowed",
+        "the header allow names the methods of this path",
+    )
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the layer hands the panic over by value"
+)]
+fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response<Body> {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = text.unwrap_or("no text"), "a request panicked");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "").into_response()
+}

@@ -1,0 +1,18 @@
+//! What handlers share.
+
+use crate::service::connections::Connections;
+use crate::service::mode::ModeService;
+use crate::service::sessions::Sessions;
+
+/// The use cases behind the API; cloning shares them.
+#[derive(Clone)]
+pub struct Api {
+    /// Connections.
+    pub connections: Connections,
+    /// Sessions and history.
+    pub sessions: Sessions,
+    /// The mode.
+    pub mode: ModeService,
+    /// Whether addresses are kept in full instead of cut to /24 and /48.
+    pub keeps_full_addresses: bool,
+}

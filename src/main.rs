@@ -1,0 +1,23 @@
+//! Parses the command line, runs the command, and maps its end to an exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use connection_tracker::cli::Cli;
+use connection_tracker::telemetry;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = telemetry::install(&cli.telemetry) {
+        eprintln!("connection-tracker: the log cannot be set up: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    match cli.run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

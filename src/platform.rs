@@ -1,0 +1,124 @@
+//! The platform that runs the sessions: reading, writing and watching its objects.
+//!
+//! kube types stay inside this module. What is decided, and when, is not decided here.
+
+pub mod custom_resource;
+pub mod idle_timeout;
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+
+use crate::domain::platform_object::{Desired, PlatformObject};
+use crate::domain::{Generation, SessionId};
+
+pub use custom_resource::{ConnectError, CustomResource};
+
+/// What the platform answered instead of an object.
+#[derive(Debug, thiserror::Error)]
+pub enum PlatformError {
+    /// Nothing definite: a timeout, a broken connection, 429, 5xx. A write may have been applied.
+    #[error("{doing}: the platform is unavailable: {detail}")]
+    Unavailable {
+        /// What was being done.
+        doing: &'static str,
+        /// What was seen.
+        detail: String,
+        /// What a 429 or 503 asked for.
+        retry_after: Option<Duration>,
+    },
+    /// The object changed since it was read (409).
+    #[error("{doing}: the object has changed")]
+    Conflict {
+        /// What was being done.
+        doing: &'static str,
+    },
+    /// The object does not exist, said about this very object (a missing resource kind is `Refused`).
+    #[error("{doing}: the object does not exist")]
+    Gone {
+        /// What was being done.
+        doing: &'static str,
+    },
+    /// The platform will not do it until somebody changes something: 401, 403, 404 of the kind, 422.
+    #[error("{doing}: refused with {status}: {detail}")]
+    Refused {
+        /// What was being done.
+        doing: &'static str,
+        /// HTTP status.
+        status: u16,
+        /// What it said.
+        detail: String,
+    },
+}
+
+/// The sessions one list speaks about. A watch over several namespaces lists each by itself, so that an
+/// interruption of one does not cost a list of all.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ListScope {
+    /// What the ids of its sessions begin with; empty: every session.
+    prefix: String,
+}
+
+impl ListScope {
+    /// Every session.
+    #[must_use]
+    pub fn all() -> Self {
+        Self {
+            prefix: String::new(),
+        }
+    }
+
+    /// The sessions whose ids begin with `prefix`.
+    #[must_use]
+    pub fn with_prefix(prefix: impl Into<String>) -> Self {
+        Self {
+            prefix: prefix.into(),
+        }
+    }
+
+    /// Whether a complete list of this scope would have named `session`.
+    #[must_use]
+    pub fn covers(&self, session: &SessionId) -> bool {
+        session.as_str().starts_with(&self.prefix)
+    }
+}
+
+/// One step of a watch. Lists of different scopes may interleave; within a scope the order is the platform's.
+#[derive(Debug, Clone)]
+pub enum PlatformEvent {
+    /// A full list of the scope begins; an earlier one of the same scope that was not done is void.
+    ListStarted(ListScope),
+    /// An object of a list.
+    Listed(PlatformObject),
+    /// The list of the scope is complete: what it covers and did not name is to be asked for.
+    ListDone(ListScope),
+    /// An object was made or changed.
+    Changed(PlatformObject),
+    /// An object was deleted; its last version and uid.
+    Deleted(PlatformObject),
+}
+
+/// The platform. Implementations retry nothing by themselves and bound every call in time.
+pub trait Platform: Send + Sync + 'static {
+    /// Reads the object from the platform itself, not from a cache.
+    fn read<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<PlatformObject, PlatformError>>;
+
+    /// Writes state and annotation in one patch that carries `version` as its precondition; answers the
+    /// object as written.
+    fn write<'a>(
+        &'a self,
+        session: &'a SessionId,
+        desired: Desired,
+        generation: Generation,
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<PlatformObject, PlatformError>>;
+
+    /// Lists and then watches all sessions, for ever: after an error it backs off and goes on, listing
+    /// anew where it must. Dropping the stream ends the watch.
+    fn watch(&self) -> BoxStream<'static, Result<PlatformEvent, PlatformError>>;
+
+    /// Version of a consistent list taken now; lower than a version seen before only when the platform
+    /// itself was restored from an older state.
+    fn list_version<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<String, PlatformError>>;
+}

@@ -1,0 +1,15 @@
+//! The use cases: connections, sessions, wakes, the sweeper, acts, the drain. No axum, no SQL, no kube
+//! types in any signature here.
+
+pub mod act;
+pub mod connections;
+pub mod error;
+pub mod history;
+pub mod introduce;
+pub mod mode;
+pub mod observer;
+pub mod sessions;
+pub mod sweeper;
+pub mod wake;
+
+pub use error::TrackError;

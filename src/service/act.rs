@@ -1,0 +1,134 @@
+//! Acts: one decided hibernation, carried out against the platform, in the order the protocol gives.
+//!
+//! Read, confirm, patch, settle. A conflict, a timeout and a lost reply are one case: read and confirm
+//! again with the same generation; none of them settles, none puts the session back to running.
+
+use std::sync::Arc;
+
+use crate::domain::platform_object::Desired;
+use crate::domain::{Generation, SessionId};
+use crate::platform::{Platform, PlatformError};
+use crate::store::StoreError;
+use crate::store::redis::{Confirmation, Observation, RedisStore};
+
+use super::wake::gone;
+
+/// Rounds within one act; after them the session's own deadline brings it back.
+const ROUNDS: usize = 5;
+
+/// Carries out hibernations.
+#[derive(Clone)]
+pub struct Actor {
+    store: RedisStore,
+    platform: Arc<dyn Platform>,
+}
+
+impl Actor {
+    /// Acts on `platform`.
+    #[must_use]
+    pub fn new(store: RedisStore, platform: Arc<dyn Platform>) -> Self {
+        Self { store, platform }
+    }
+
+    /// Puts one session to sleep, if the decision still stands.
+    pub async fn hibernate(&self, session: &SessionId, acting: Generation, term: u64) {
+        for _ in 0..ROUNDS {
+            match self.round(session, acting, term).await {
+                Ok(Round::Over) => return,
+                Ok(Round::Again) => {}
+                Err(error) => {
+                    tracing::warn!(%session, %error, "a hibernation could not go on; it is tried again at its deadline");
+                    return;
+                }
+            }
+        }
+        tracing::warn!(%session, generation = %acting, "the object changes faster than it can be written; tried again later");
+    }
+
+    async fn round(&self, session: &SessionId, acting: Generation, term: u64) -> Result<Round, StoreError> {
+        let object = match self.platform.read(session).await {
+            Ok(object) => object,
+            Err(error) => return self.refused(session, acting, error).await,
+        };
+        let is_ours = object.annotation == Some(acting) && object.desired == Desired::Hibernated;
+        if is_ours {
+            return self.settle(session, acting, &object.version).await;
+        }
+        if object.annotation >= Some(acting) || object.desired == Desired::Terminated {
+            let seen = Observation::Object {
+                object,
+                list_version: None,
+            };
+            self.store.session_observe(session, &seen).await?;
+            return Ok(Round::Over);
+        }
+        match self.store.session_confirm(session, acting, term).await? {
+            Confirmation::Confirmed => {}
+            Confirmation::Over => return Ok(Round::Over),
+            Confirmation::Fenced => {
+                tracing::warn!(%session, term, "a newer leader acts; this one stops");
+                return Ok(Round::Over);
+            }
+            Confirmation::NotReplicated => {
+                tracing::warn!(%session, "no replica confirmed the decision in time; not acting on it now");
+                return Ok(Round::Over);
+            }
+        }
+        match self
+            .platform
+            .write(session, Desired::Hibernated, acting, &object.version)
+            .await
+        {
+            Ok(object) => self.settle(session, acting, &object.version).await,
+            Err(PlatformError::Conflict { .. }) => Ok(Round::Again),
+            Err(error) => self.refused(session, acting, error).await,
+        }
+    }
+
+    async fn settle(
+        &self,
+        session: &SessionId,
+        acting: Generation,
+        version: &str,
+    ) -> Result<Round, StoreError> {
+        if self.store.session_settle(session, acting, version).await? {
+            tracing::info!(%session, generation = %acting, "hibernated");
+            return Ok(Round::Over);
+        }
+        // Something newer was seen or decided: the next round reads it, or finds the decision over.
+        Ok(match self.store.session_read(session).await? {
+            Some(record) if record.generation == acting && record.state.as_str() == "hibernating" => {
+                Round::Again
+            }
+            _ => Round::Over,
+        })
+    }
+
+    async fn refused(
+        &self,
+        session: &SessionId,
+        acting: Generation,
+        error: PlatformError,
+    ) -> Result<Round, StoreError> {
+        match error {
+            PlatformError::Gone { .. } => gone(&self.store, session).await?,
+            PlatformError::Conflict { .. } => return Ok(Round::Again),
+            PlatformError::Unavailable { .. } => {
+                tracing::warn!(%session, %error, "the outcome of a hibernation is not known; read again at its deadline");
+            }
+            PlatformError::Refused { .. } => {
+                let given_up = self
+                    .store
+                    .session_refuse(session, acting, &error.to_string())
+                    .await?;
+                tracing::warn!(%session, %error, given_up, "the platform refuses to hibernate a session");
+            }
+        }
+        Ok(Round::Over)
+    }
+}
+
+enum Round {
+    Over,
+    Again,
+}

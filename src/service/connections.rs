@@ -1,0 +1,244 @@
+//! Connections: open, heartbeat, close, one or many.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+
+use super::TrackError;
+use super::introduce::Introducer;
+use super::wake::Waker;
+use crate::domain::connection::{OpenRequest, Rejection};
+use crate::domain::{ConnectionId, SessionId};
+use crate::store::StoreError;
+use crate::store::redis::{
+    CloseReply, ConnectionView, Count, HeartbeatBatcher, HeartbeatOutcome, HeartbeatTarget, OpenReply,
+    Opened, RedisStore, WakeEntry,
+};
+
+/// Connections of the list of one session that are shown at most.
+const LIST_LIMIT: u32 = 10_000;
+/// Pauses before an open is tried again on a session the platform was just asked about.
+const INTRODUCTIONS: usize = 2;
+
+/// The use cases of connections; cloning shares what is behind.
+#[derive(Clone)]
+pub struct Connections {
+    store: RedisStore,
+    heartbeats: HeartbeatBatcher,
+    introducer: Introducer,
+    waker: Waker,
+    interval: Duration,
+    window: Duration,
+}
+
+/// What became of one item of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ItemOutcome {
+    /// Taken.
+    Accepted,
+    /// Not taken, for this reason.
+    Rejected(Rejection),
+    /// Could not be asked: send it again as it is.
+    Retry,
+}
+
+impl Connections {
+    /// Puts the use cases together.
+    #[must_use]
+    pub fn new(
+        store: RedisStore,
+        heartbeats: HeartbeatBatcher,
+        introducer: Introducer,
+        waker: Waker,
+        session: &crate::config::SessionConfig,
+    ) -> Self {
+        Self {
+            store,
+            heartbeats,
+            introducer,
+            waker,
+            interval: session.heartbeat_interval,
+            window: session.window,
+        }
+    }
+
+    /// How long a connection counts after a heartbeat.
+    #[must_use]
+    pub fn window(&self) -> Duration {
+        self.window
+    }
+
+    /// When the next heartbeat is due: uniform in 0.8 to 1 of the interval. The spread is ours, so that
+    /// gateways started together do not stay in step; they add none of their own.
+    #[must_use]
+    pub fn next_heartbeat_in(&self) -> Duration {
+        self.interval.mul_f64(rand::rng().random_range(0.8..=1.0))
+    }
+
+    /// Opens a connection; starts the wake it filed, without waiting for it.
+    ///
+    /// # Errors
+    /// [`TrackError`]; opening the same id again is safe after every one of them.
+    pub async fn open(&self, session: &SessionId, request: &OpenRequest) -> Result<Opened, TrackError> {
+        for _ in 0..INTRODUCTIONS {
+            match self.store.connection_open(session, request).await? {
+                OpenReply::SessionUnknown => self.introducer.introduce(session).await?,
+                reply => return self.opened(session, reply),
+            }
+        }
+        self.opened(session, self.store.connection_open(session, request).await?)
+    }
+
+    fn opened(&self, session: &SessionId, reply: OpenReply) -> Result<Opened, TrackError> {
+        match reply {
+            OpenReply::Opened(opened) => {
+                if let Some(generation) = opened.wake {
+                    self.waker.start(WakeEntry {
+                        session: session.clone(),
+                        generation,
+                    });
+                }
+                Ok(opened)
+            }
+            OpenReply::LimitReached {
+                limit,
+                used,
+                oldest_user,
+            } => Err(TrackError::LimitReached {
+                limit,
+                used,
+                oldest_user,
+            }),
+            OpenReply::Closed => Err(TrackError::Closed),
+            OpenReply::Conflict => Err(TrackError::Conflict),
+            // Known to the platform and still unknown here: Redis lost it between two calls.
+            OpenReply::SessionUnknown => Err(TrackError::Store(StoreError::Timeout {
+                doing: "introducing a session",
+            })),
+            OpenReply::SessionTerminated => Err(TrackError::SessionTerminated),
+            OpenReply::SessionHibernated => Err(TrackError::SessionHibernated),
+        }
+    }
+
+    /// Opens many; one outcome per request, in order.
+    pub async fn open_many(&self, requests: &[(SessionId, OpenRequest)]) -> Vec<ItemOutcome> {
+        let replies = self.store.connection_open_many(requests).await;
+        let mut outcomes = Vec::with_capacity(requests.len());
+        for ((session, request), reply) in requests.iter().zip(replies) {
+            let result = match reply {
+                Ok(OpenReply::SessionUnknown) => self.open(session, request).await,
+                Ok(reply) => self.opened(session, reply),
+                Err(error) => Err(error.into()),
+            };
+            outcomes.push(match result {
+                Ok(_) => ItemOutcome::Accepted,
+                Err(error) => rejected(&error),
+            });
+        }
+        outcomes
+    }
+
+    /// Refreshes one connection.
+    ///
+    /// # Errors
+    /// [`TrackError`] as in the gateway's contract.
+    pub async fn heartbeat(&self, session: SessionId, connection: ConnectionId) -> Result<(), TrackError> {
+        let outcomes = self
+            .heartbeats
+            .heartbeat(&Arc::new(vec![HeartbeatTarget { session, connection }]))
+            .await;
+        match outcomes.first() {
+            Some(HeartbeatOutcome::Refreshed) => Ok(()),
+            Some(HeartbeatOutcome::NotTracked) => Err(TrackError::NotTracked),
+            Some(HeartbeatOutcome::Closed) => Err(TrackError::Closed),
+            Some(HeartbeatOutcome::SessionTerminated) => Err(TrackError::SessionTerminated),
+            Some(HeartbeatOutcome::SessionHibernated) => Err(TrackError::SessionHibernated),
+            Some(HeartbeatOutcome::Unavailable) | None => Err(TrackError::Store(StoreError::Timeout {
+                doing: "connection_heartbeat",
+            })),
+        }
+    }
+
+    /// Refreshes many; one outcome per target, in order.
+    pub async fn heartbeat_many(&self, targets: &Arc<Vec<HeartbeatTarget>>) -> Vec<HeartbeatOutcome> {
+        self.heartbeats.heartbeat(targets).await
+    }
+
+    /// Closes many, each once; one outcome per target, in order.
+    pub async fn close_many(&self, targets: &[(SessionId, ConnectionId)], reason: &str) -> Vec<ItemOutcome> {
+        let replies = self.store.connection_close_many(targets, reason).await;
+        replies
+            .into_iter()
+            .map(|reply| match reply {
+                Ok(_) => ItemOutcome::Accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "a close could not be written");
+                    ItemOutcome::Retry
+                }
+            })
+            .collect()
+    }
+
+    /// Closes one; closing again is success.
+    ///
+    /// # Errors
+    /// [`TrackError::Store`] when Redis cannot be asked; close again.
+    pub async fn close(
+        &self,
+        session: &SessionId,
+        connection: &ConnectionId,
+        reason: &str,
+    ) -> Result<CloseReply, TrackError> {
+        let target = [(session.clone(), connection.clone())];
+        let reply = self.store.connection_close_many(&target, reason).await.pop();
+        Ok(reply.expect("one answer per target")?)
+    }
+
+    /// Exact number of live connections.
+    ///
+    /// # Errors
+    /// [`TrackError`]; `SessionUnknown` only when the platform says so.
+    pub async fn count(&self, session: &SessionId) -> Result<Count, TrackError> {
+        if let Some(count) = self.store.connection_count(session).await? {
+            return Ok(count);
+        }
+        self.introducer.introduce(session).await?;
+        self.store
+            .connection_count(session)
+            .await?
+            .ok_or(TrackError::SessionUnknown)
+    }
+
+    /// The live connections.
+    ///
+    /// # Errors
+    /// [`TrackError`]; `SessionUnknown` only when the platform says so.
+    pub async fn list(&self, session: &SessionId) -> Result<Vec<ConnectionView>, TrackError> {
+        if let Some(list) = self.store.connection_list(session, LIST_LIMIT).await? {
+            return Ok(list);
+        }
+        self.introducer.introduce(session).await?;
+        self.store
+            .connection_list(session, LIST_LIMIT)
+            .await?
+            .ok_or(TrackError::SessionUnknown)
+    }
+}
+
+fn rejected(error: &TrackError) -> ItemOutcome {
+    ItemOutcome::Rejected(match error {
+        TrackError::NotTracked => Rejection::NotTracked,
+        TrackError::Closed => Rejection::Closed,
+        TrackError::Conflict => Rejection::ConnectionConflict,
+        TrackError::SessionUnknown => Rejection::SessionNotFound,
+        TrackError::SessionTerminated => Rejection::SessionTerminated,
+        TrackError::SessionHibernated => Rejection::SessionHibernated,
+        TrackError::LimitReached { .. } => Rejection::LimitReached,
+        TrackError::InvalidCursor => Rejection::Invalid,
+        TrackError::PlatformUnavailable(_) | TrackError::HistoryUnavailable(_) | TrackError::Store(_) => {
+            tracing::warn!(%error, "an open of a batch could not be made");
+            return ItemOutcome::Retry;
+        }
+    })
+}

@@ -1,0 +1,48 @@
+//! What can go wrong for a caller, in the words of the subject; the HTTP layer turns it into problems.
+
+use crate::store::StoreError;
+
+/// Why a call did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum TrackError {
+    /// The connection is unknown: open it again.
+    #[error("the connection is not tracked; open it again")]
+    NotTracked,
+    /// The connection was closed.
+    #[error("the connection was closed")]
+    Closed,
+    /// The id belongs to another user of that session.
+    #[error("the connection id belongs to another user of this session")]
+    Conflict,
+    /// No such session, says the platform.
+    #[error("there is no such session")]
+    SessionUnknown,
+    /// The session ended.
+    #[error("the session has ended")]
+    SessionTerminated,
+    /// The session sleeps, and this intent does not wake it.
+    #[error("the session is asleep; only an open with intent 'user' wakes it")]
+    SessionHibernated,
+    /// The slots of the session are taken.
+    #[error("the session has {used} of {limit} connections")]
+    LimitReached {
+        /// Connections it may have.
+        limit: u32,
+        /// Connections it has.
+        used: u32,
+        /// User of the one that was silent longest.
+        oldest_user: Option<String>,
+    },
+    /// The platform cannot be asked about a session Redis does not know.
+    #[error("the platform cannot be asked about this session: {0}")]
+    PlatformUnavailable(String),
+    /// A cursor that this service did not make, or from another list.
+    #[error("the cursor is not one of this list")]
+    InvalidCursor,
+    /// Postgres cannot be asked.
+    #[error("the history is unavailable")]
+    HistoryUnavailable(#[source] StoreError),
+    /// Redis cannot be asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

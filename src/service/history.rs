@@ -1,0 +1,118 @@
+//! The drain: the leader brings history from the streams of Redis into Postgres, exactly once in effect.
+//!
+//! Read, one transaction, commit, trim. Two drainers at once are harmless, and so is a kill at any point:
+//! what was committed and not trimmed is written again and changes nothing.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::HistoryConfig;
+use crate::domain::event::{HistoryEntry, StreamId};
+use crate::lease::{self, Leadership};
+use crate::lifecycle::Tasks;
+use crate::store::StoreError;
+use crate::store::postgres::{DeadLetter, Postgres};
+use crate::store::redis::{Partition, RedisStore};
+
+/// Longest pause after failures; short enough that a Postgres that is back is used soon.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// How often the partitions of the coming months are made sure of.
+const PARTITIONS_EVERY: Duration = Duration::from_secs(6 * 3600);
+
+/// Brings history from Redis into Postgres.
+pub struct HistoryDrain {
+    store: RedisStore,
+    postgres: Postgres,
+    interval: Duration,
+    batch: u32,
+}
+
+impl HistoryDrain {
+    /// Puts the drain together.
+    #[must_use]
+    pub fn new(store: RedisStore, postgres: Postgres, config: &HistoryConfig) -> Self {
+        Self {
+            store,
+            postgres,
+            interval: config.history_interval,
+            batch: config.history_batch,
+        }
+    }
+
+    /// Starts draining while this process leads.
+    pub fn start(self, mut leadership: Leadership, tasks: &Tasks) {
+        let stopping = tasks.stopping();
+        tasks.spawn_essential("history", async move {
+            let mut made = None::<tokio::time::Instant>;
+            let mut failures = 0_u32;
+            while lease::leading(&mut leadership, &stopping).await.is_some() {
+                if made.is_none_or(|at| at.elapsed() > PARTITIONS_EVERY)
+                    && self.postgres.make_partitions().await.is_ok()
+                {
+                    made = Some(tokio::time::Instant::now());
+                }
+                let pause = match self.drain(&leadership, &stopping).await {
+                    Ok(()) => {
+                        failures = 0;
+                        self.interval
+                    }
+                    Err(error) => {
+                        if failures == 0 {
+                            tracing::warn!(%error, "history cannot be written; it waits in Redis");
+                        }
+                        failures += 1;
+                        (self.interval * 2_u32.saturating_pow(failures.min(10))).min(LONGEST_PAUSE)
+                    }
+                };
+                tokio::select! {
+                    () = stopping.cancelled() => {}
+                    () = tokio::time::sleep(pause) => {}
+                }
+            }
+            Ok(())
+        });
+    }
+
+    /// Until nothing is left, or the leadership is.
+    async fn drain(&self, leadership: &Leadership, stopping: &CancellationToken) -> Result<(), StoreError> {
+        while leadership.borrow().is_some() && !stopping.is_cancelled() {
+            if self.step().await? == 0 {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// One batch of every partition; gives the number of entries taken off.
+    ///
+    /// # Errors
+    /// [`StoreError`] of either store; nothing is lost, the same batch comes again.
+    pub async fn step(&self) -> Result<usize, StoreError> {
+        let entries = self.store.history_read(self.batch).await?;
+        let mut committed: HashMap<Partition, StreamId> = HashMap::new();
+        let mut readable: Vec<HistoryEntry> = Vec::with_capacity(entries.len());
+        let mut poison: Vec<DeadLetter> = Vec::new();
+        for entry in &entries {
+            committed.insert(entry.partition, entry.id);
+            match entry.decode() {
+                Ok(entry) => readable.push(entry),
+                Err(error) => {
+                    tracing::error!(partition = %entry.partition, id = %entry.id, error, "an entry of the history cannot be read; kept in dead_letters");
+                    poison.push(DeadLetter {
+                        partition: entry.partition.number(),
+                        stream_id: entry.id,
+                        epoch: entry.fields.get("epoch").cloned().unwrap_or_default(),
+                        fields: serde_json::json!(entry.fields),
+                        error,
+                    });
+                }
+            }
+        }
+        self.postgres.append(&readable, &poison).await?;
+        // Only now: what Postgres has committed may be forgotten.
+        self.store.history_trim(&committed).await?;
+        Ok(entries.len())
+    }
+}

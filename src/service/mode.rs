@@ -1,0 +1,156 @@
+//! The watermark and the mode: every replica proves that Redis answers, and copies the mode from
+//! Postgres into guards that lack it.
+//!
+//! A guard without a mode observes: after Redis lost its data nothing is put to sleep before the mode
+//! was read again.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::TrackError;
+use crate::domain::mode::{Adopt, Mode, ModeRecord};
+use crate::lifecycle::Tasks;
+use crate::store::postgres::Postgres;
+use crate::store::redis::{Partition, RedisStore};
+
+/// How often the mode is read from Postgres, so that a change made elsewhere reaches lost guards too.
+const READ_EVERY: Duration = Duration::from_secs(2);
+
+/// Reads and changes the mode.
+#[derive(Clone)]
+pub struct ModeService {
+    store: RedisStore,
+    postgres: Postgres,
+    known: watch::Sender<Option<ModeRecord>>,
+}
+
+impl ModeService {
+    /// The mode as Postgres and the guards hold it.
+    #[must_use]
+    pub fn new(store: RedisStore, postgres: Postgres) -> Self {
+        Self {
+            store,
+            postgres,
+            known: watch::Sender::new(None),
+        }
+    }
+
+    /// The mode in force as last read; `None` while nobody ever armed, which means observe.
+    ///
+    /// # Errors
+    /// [`TrackError::HistoryUnavailable`] when Postgres cannot be asked.
+    pub async fn read(&self) -> Result<Option<ModeRecord>, TrackError> {
+        self.postgres.mode().await.map_err(TrackError::HistoryUnavailable)
+    }
+
+    /// Changes the mode and copies it into every partition.
+    ///
+    /// # Errors
+    /// [`TrackError::HistoryUnavailable`] when Postgres cannot take it: then nothing changed. Guards that
+    /// cannot be reached now get it within seconds of being reachable.
+    pub async fn change(
+        &self,
+        mode: Mode,
+        adopt: Adopt,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<ModeRecord, TrackError> {
+        let record = self
+            .postgres
+            .set_mode(mode, adopt, by, reason)
+            .await
+            .map_err(TrackError::HistoryUnavailable)?;
+        tracing::info!(
+            mode = mode.as_str(),
+            adopt = adopt.as_str(),
+            version = record.version,
+            by,
+            "the mode was changed"
+        );
+        self.known.send_replace(Some(record.clone()));
+        let all: Vec<Partition> = Partition::all().collect();
+        if let Err(error) = self.store.partition_mode(&all, &record).await {
+            tracing::warn!(%error, "the mode could not be copied into Redis yet");
+        }
+        Ok(record)
+    }
+
+    /// Starts the watermark of this replica.
+    pub fn start(&self, period: Duration, tasks: &Tasks) {
+        let (service, stopping) = (self.clone(), tasks.stopping());
+        tasks.spawn_essential("watermark", async move {
+            let mut ticks = tokio::time::interval(period);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut is_away = false;
+            loop {
+                tokio::select! {
+                    () = stopping.cancelled() => return Ok(()),
+                    _ = ticks.tick() => {}
+                }
+                is_away = service.mark(is_away).await;
+            }
+        });
+        // Apart from the watermark: a Postgres that hangs must not look like a Redis that does.
+        let (service, stopping) = (self.clone(), tasks.stopping());
+        tasks.spawn_essential("mode", async move {
+            while !stopping.is_cancelled() {
+                let next = Instant::now() + READ_EVERY;
+                match service.postgres.mode().await {
+                    Ok(record) => {
+                        service.known.send_replace(record);
+                    }
+                    Err(error) => tracing::debug!(%error, "the mode could not be read"),
+                }
+                tokio::select! {
+                    () = stopping.cancelled() => break,
+                    () = tokio::time::sleep_until(next) => {}
+                }
+            }
+            Ok(())
+        });
+    }
+
+    /// One watermark; gives whether Redis is away, so that it is logged once and not each time.
+    async fn mark(&self, was_away: bool) -> bool {
+        let mut behind = Vec::new();
+        let known = self.known.borrow().clone();
+        let mut failed = None;
+        for answer in self.store.partition_watermark_all().await {
+            match answer {
+                Ok(mark) => {
+                    if known
+                        .as_ref()
+                        .is_some_and(|mode| mark.mode_version < mode.version)
+                    {
+                        behind.push(mark.partition);
+                    }
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        match &failed {
+            Some(error) if !was_away => tracing::warn!(%error, "Redis cannot be reached"),
+            None if was_away => tracing::info!("Redis can be reached again"),
+            _ => {}
+        }
+        if let Some(known) = known.filter(|_| !behind.is_empty()) {
+            self.copy(&behind, &known).await;
+        }
+        failed.is_some()
+    }
+
+    async fn copy(&self, behind: &[Partition], known: &ModeRecord) {
+        match self.store.partition_mode(behind, known).await {
+            Ok(()) => {
+                tracing::info!(
+                    mode = known.mode.as_str(),
+                    partitions = behind.len(),
+                    "the mode was copied into Redis"
+                );
+            }
+            Err(error) => tracing::warn!(%error, "the mode could not be copied into Redis"),
+        }
+    }
+}

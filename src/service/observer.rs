@@ -1,0 +1,229 @@
+//! What the platform shows, brought into the records: the leader watches, and looks again where a
+//! record has seen another version than the watch.
+//!
+//! The watch is only the fast way. A failover can take back what an event had changed, and the event
+//! never comes again: so every review names the version the record has seen.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::StreamExt;
+use tokio::sync::Notify;
+
+use super::wake::gone;
+use crate::domain::SessionId;
+use crate::domain::platform_object::PlatformObject;
+use crate::lease::{self, Leadership};
+use crate::lifecycle::Tasks;
+use crate::platform::{ListScope, Platform, PlatformError, PlatformEvent};
+use crate::store::StoreError;
+use crate::store::redis::{Observation, RedisStore};
+
+/// Observations of one list written at once; each is one script call.
+const AT_ONCE: usize = 64;
+
+/// Watches the platform while this process leads.
+#[derive(Clone)]
+pub struct Observer {
+    store: RedisStore,
+    platform: Arc<dyn Platform>,
+    /// The newest version of each object that the watch has shown.
+    shown: Arc<Mutex<HashMap<SessionId, PlatformObject>>>,
+    /// Sessions whose observation could not be written yet.
+    unwritten: Arc<Mutex<HashSet<SessionId>>>,
+    relist: Arc<Notify>,
+}
+
+impl Observer {
+    /// Watches `platform` and writes into `store`.
+    #[must_use]
+    pub fn new(store: RedisStore, platform: Arc<dyn Platform>) -> Self {
+        Self {
+            store,
+            platform,
+            shown: Arc::default(),
+            unwritten: Arc::default(),
+            relist: Arc::default(),
+        }
+    }
+
+    /// Lists anew: Redis lost its data, or another server answers.
+    pub fn relist(&self) {
+        self.relist.notify_one();
+    }
+
+    /// Observes again where the record has seen another version than the watch.
+    pub async fn compare(&self, session: &SessionId, seen: &str) {
+        let shown = self.lock_shown().get(session).cloned();
+        if let Some(object) = shown.filter(|object| object.version != seen) {
+            self.write(object).await;
+        }
+    }
+
+    /// Writes what could not be written before.
+    pub async fn write_late(&self) {
+        let late: Vec<SessionId> = self
+            .unwritten
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain()
+            .collect();
+        for session in late {
+            let shown = self.lock_shown().get(&session).cloned();
+            if let Some(object) = shown {
+                self.write(object).await;
+            }
+        }
+    }
+
+    /// Starts the watch of the leader.
+    pub fn start(&self, mut leadership: Leadership, tasks: &Tasks) {
+        let (observer, stopping) = (self.clone(), tasks.stopping());
+        tasks.spawn_essential("observer", async move {
+            while lease::leading(&mut leadership, &stopping).await.is_some() {
+                tokio::select! {
+                    () = observer.watch() => {}
+                    () = observer.relist.notified() => tracing::info!("listing all objects anew"),
+                    () = stopping.cancelled() => break,
+                    lost = leadership.wait_for(Option::is_none) => if lost.is_err() { break },
+                }
+            }
+            Ok(())
+        });
+    }
+
+    async fn watch(&self) {
+        let mut events = self.platform.watch().ready_chunks(AT_ONCE);
+        let mut lists: HashMap<ListScope, HashSet<SessionId>> = HashMap::new();
+        let mut older: Vec<PlatformObject> = Vec::new();
+        while let Some(chunk) = events.next().await {
+            for group in chunk.chunk_by(|a, b| is_listed(a) && is_listed(b)) {
+                if is_listed(&group[0]) {
+                    let objects: Vec<_> = group.iter().filter_map(listed).collect();
+                    for names in lists.values_mut() {
+                        names.extend(objects.iter().map(|object| object.session.clone()));
+                    }
+                    let writes = objects.into_iter().map(|object| self.write(object));
+                    let late = futures_util::future::join_all(writes).await;
+                    older.extend(late.into_iter().flatten());
+                    continue;
+                }
+                match &group[0] {
+                    Ok(PlatformEvent::ListStarted(scope)) => {
+                        lists.insert(scope.clone(), HashSet::new());
+                    }
+                    Ok(PlatformEvent::ListDone(scope)) => {
+                        let named = lists.remove(scope).unwrap_or_default();
+                        self.list_done(scope, &named, std::mem::take(&mut older)).await;
+                    }
+                    Ok(PlatformEvent::Changed(object)) => {
+                        self.write(object.clone()).await;
+                    }
+                    Ok(PlatformEvent::Deleted(object)) => self.deleted(object).await,
+                    Ok(PlatformEvent::Listed(_)) => {}
+                    Err(error) => tracing::warn!(%error, "the watch of the platform was interrupted"),
+                }
+            }
+        }
+    }
+
+    /// Writes one version; gives it back when the record says that it has seen a newer one.
+    async fn write(&self, object: PlatformObject) -> Option<PlatformObject> {
+        let session = object.session.clone();
+        self.lock_shown().insert(session.clone(), object.clone());
+        let seen = Observation::Object {
+            object: object.clone(),
+            list_version: None,
+        };
+        match self.store.session_observe(&session, &seen).await {
+            Ok(true) => None,
+            Ok(false) => Some(object),
+            Err(error) => {
+                tracing::debug!(%session, %error, "an observation could not be written; it is tried again");
+                self.unwritten
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(session);
+                None
+            }
+        }
+    }
+
+    async fn deleted(&self, object: &PlatformObject) {
+        self.lock_shown().remove(&object.session);
+        let seen = Observation::Gone {
+            uid: object.uid.clone(),
+        };
+        if let Err(error) = self.store.session_observe(&object.session, &seen).await {
+            // The next list asks about it again.
+            tracing::warn!(session = %object.session, %error, "a deletion could not be written");
+            self.relist();
+        }
+    }
+
+    /// What a complete list did not name may be gone: each is asked for by itself, since the list says
+    /// nothing about objects made since. And versions that went down are checked against a later list.
+    async fn list_done(&self, scope: &ListScope, named: &HashSet<SessionId>, older: Vec<PlatformObject>) {
+        if let Err(error) = self.ask_for_absent(scope, named).await {
+            tracing::warn!(%error, "sessions missing in the list could not be asked for");
+            self.unwritten
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clear();
+            self.relist_later();
+        }
+        let Some(first) = older.first() else { return };
+        match self.platform.list_version(&first.session).await {
+            Ok(version) => {
+                for object in older {
+                    let session = object.session.clone();
+                    let seen = Observation::Object {
+                        object,
+                        list_version: Some(version.clone()),
+                    };
+                    if let Err(error) = self.store.session_observe(&session, &seen).await {
+                        tracing::debug!(%session, %error, "an observation could not be written");
+                    }
+                }
+            }
+            Err(error) => tracing::debug!(%error, "the version of a list could not be asked for"),
+        }
+    }
+
+    async fn ask_for_absent(&self, scope: &ListScope, named: &HashSet<SessionId>) -> Result<(), StoreError> {
+        for session in self.store.sessions().await? {
+            if named.contains(&session) || !scope.covers(&session) {
+                continue;
+            }
+            match self.platform.read(&session).await {
+                Err(PlatformError::Gone { .. }) => gone(&self.store, &session).await?,
+                Ok(object) => {
+                    self.write(object).await;
+                }
+                Err(error) => {
+                    tracing::debug!(%session, %error, "a session missing in the list could not be asked for");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn relist_later(&self) {
+        self.relist.notify_one();
+    }
+
+    fn lock_shown(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, PlatformObject>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_listed(event: &Result<PlatformEvent, PlatformError>) -> bool {
+    matches!(event, Ok(PlatformEvent::Listed(_)))
+}
+
+fn listed(event: &Result<PlatformEvent, PlatformError>) -> Option<PlatformObject> {
+    match event {
+        Ok(PlatformEvent::Listed(object)) => Some(object.clone()),
+        _ => None,
+    }
+}

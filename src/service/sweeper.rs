@@ -1,0 +1,155 @@
+//! The sweep: each tick the leader asks every partition what is due, reviews it, and acts.
+//!
+//! Every step is safe when two sweepers run it; leadership only saves the second one the work.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::MissedTickBehavior;
+
+use super::act::Actor;
+use super::observer::Observer;
+use super::wake::Waker;
+use crate::config::SweeperConfig;
+use crate::domain::{Generation, SessionId};
+use crate::lease::{self, Leadership};
+use crate::lifecycle::Tasks;
+use crate::store::redis::{Partition, RedisStore, Review, ReviewOutcome, SweptPartition};
+
+/// Sweeps while this process leads.
+pub struct Sweeper {
+    store: RedisStore,
+    actor: Actor,
+    waker: Waker,
+    observer: Observer,
+    tasks: Tasks,
+    interval: Duration,
+    batch: u32,
+    acts: Arc<Semaphore>,
+    epochs: HashMap<Partition, String>,
+    server_changes: u64,
+}
+
+impl Sweeper {
+    /// Puts the sweeper together.
+    #[must_use]
+    pub fn new(
+        store: RedisStore,
+        actor: Actor,
+        waker: Waker,
+        observer: Observer,
+        tasks: Tasks,
+        config: &SweeperConfig,
+    ) -> Self {
+        Self {
+            server_changes: store.server_changes(),
+            store,
+            actor,
+            waker,
+            observer,
+            tasks,
+            interval: config.sweeper_interval,
+            batch: config.sweeper_batch,
+            acts: Arc::new(Semaphore::new(config.sweeper_acts)),
+            epochs: HashMap::new(),
+        }
+    }
+
+    /// Starts the sweep.
+    pub fn start(mut self, mut leadership: Leadership) {
+        let (tasks, stopping) = (self.tasks.clone(), self.tasks.stopping());
+        tasks.spawn_essential("sweeper", async move {
+            let mut ticks = tokio::time::interval(self.interval);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            while let Some(term) = lease::leading(&mut leadership, &stopping).await {
+                tokio::select! {
+                    () = stopping.cancelled() => break,
+                    _ = ticks.tick() => self.sweep(term, &leadership).await,
+                }
+            }
+            Ok(())
+        });
+    }
+
+    async fn sweep(&mut self, term: u64, leadership: &Leadership) {
+        let mut due = Vec::new();
+        for swept in self.store.partition_sweep_all(self.batch, term).await {
+            match swept {
+                Ok(swept) if swept.is_fenced => {
+                    tracing::warn!(term, partition = %swept.partition, "a newer leader sweeps; waiting for the lease");
+                    return;
+                }
+                Ok(swept) => due.push(swept),
+                Err(error) => {
+                    // An error or a short read: act on nothing.
+                    tracing::warn!(%error, "a sweep failed; nothing is done");
+                    return;
+                }
+            }
+        }
+        self.notice_changes(&due);
+        self.observer.write_late().await;
+        for entry in due.iter().flat_map(|swept| swept.wakes.iter().cloned()) {
+            self.waker.start(entry);
+        }
+        let sessions: Vec<SessionId> = due.into_iter().flat_map(|swept| swept.due).collect();
+        for chunk in sessions.chunks(500) {
+            // Re-checked before each unit of work.
+            if *leadership.borrow() != Some(term) {
+                return;
+            }
+            let reviews = self.store.session_review_many(chunk, term).await;
+            for (session, review) in chunk.iter().zip(reviews) {
+                match review {
+                    Ok(review) => self.reviewed(session, &review, term).await,
+                    Err(error) => tracing::warn!(%session, %error, "a review failed; it is due again"),
+                }
+            }
+        }
+    }
+
+    async fn reviewed(&self, session: &SessionId, review: &Review, term: u64) {
+        match review.outcome {
+            ReviewOutcome::Hibernate => self.act(session.clone(), review.generation, term),
+            ReviewOutcome::WouldHibernate => tracing::info!(%session, "would hibernate (mode observe)"),
+            ReviewOutcome::Waiting
+            | ReviewOutcome::Wake
+            | ReviewOutcome::Terminated
+            | ReviewOutcome::Unknown => {}
+        }
+        if review.outcome != ReviewOutcome::Unknown {
+            self.observer.compare(session, &review.version).await;
+        }
+    }
+
+    fn act(&self, session: SessionId, generation: Generation, term: u64) {
+        // Without a free slot the session comes back at its own deadline, with the same generation.
+        let Ok(slot) = Arc::clone(&self.acts).try_acquire_owned() else {
+            return;
+        };
+        let actor = self.actor.clone();
+        self.tasks.spawn("hibernation", async move {
+            actor.hibernate(&session, generation, term).await;
+            drop(slot);
+        });
+    }
+
+    /// A new epoch, or another server behind the address: what the watch had told is forgotten there.
+    fn notice_changes(&mut self, due: &[SweptPartition]) {
+        let mut is_changed = false;
+        for swept in due {
+            let before = self.epochs.insert(swept.partition, swept.epoch.clone());
+            is_changed |= before.is_some_and(|epoch| epoch != swept.epoch);
+        }
+        let changes = self.store.server_changes();
+        is_changed |= std::mem::replace(&mut self.server_changes, changes) != changes;
+        if is_changed {
+            tracing::warn!(
+                "Redis lost data or another server answers; nothing sleeps before the hold is over"
+            );
+            self.observer.relist();
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Wakes: carried out at once by the replica that answered the open, in tasks of their own, and by the
+//! leader where a claim ran out. The entry in Redis makes each survive the death of every process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::domain::platform_object::{Desired, PlatformObject};
+use crate::lifecycle::Tasks;
+use crate::platform::{Platform, PlatformError};
+use crate::store::StoreError;
+use crate::store::redis::{Claim, Observation, RedisStore, WakeEntry};
+
+/// How long one process may work on an entry alone; when it dies, the leader takes it after this.
+const CLAIM: Duration = Duration::from_secs(15);
+/// First back-off inside a claim; doubles, jittered.
+const FIRST_BACKOFF: Duration = Duration::from_millis(200);
+/// When a wake that the platform refuses (or keeps failing) is tried again.
+const RETRY: Duration = Duration::from_secs(15);
+
+/// Carries out wakes; cloning shares the slots.
+#[derive(Clone)]
+pub struct Waker {
+    store: RedisStore,
+    platform: Arc<dyn Platform>,
+    tasks: Tasks,
+    slots: Arc<Semaphore>,
+}
+
+/// How one attempt ended.
+enum Attempt {
+    /// Nothing is left to do for this entry.
+    Done,
+    /// The object changed meanwhile: read again at once.
+    Again,
+    /// Nothing definite: back off and try again.
+    BackOff(String, Option<Duration>),
+    /// The platform will not do it.
+    Refused(String),
+}
+
+impl Waker {
+    /// At most `slots` wakes in flight in this process.
+    #[must_use]
+    pub fn new(store: RedisStore, platform: Arc<dyn Platform>, tasks: Tasks, slots: usize) -> Self {
+        Self {
+            store,
+            platform,
+            tasks,
+            slots: Arc::new(Semaphore::new(slots)),
+        }
+    }
+
+    /// Starts a wake in a task of its own, never tied to a request.
+    pub fn start(&self, entry: WakeEntry) {
+        let waker = self.clone();
+        self.tasks.spawn("wake", async move {
+            // The slot comes before the claim: a claim that waits for a slot would run out unused.
+            let Ok(_slot) = waker.slots.acquire().await else { return };
+            if let Err(error) = waker.carry_out(&entry).await {
+                tracing::warn!(session = %entry.session, %error, "a wake could not be carried out; the leader tries again");
+            }
+        });
+    }
+
+    async fn carry_out(&self, entry: &WakeEntry) -> Result<(), StoreError> {
+        let until = Instant::now() + CLAIM;
+        let claim_ms = u64::try_from(CLAIM.as_millis()).unwrap_or(u64::MAX);
+        if self.store.wake_claim(entry, claim_ms).await? != Claim::Ours {
+            return Ok(());
+        }
+        let mut backoff = FIRST_BACKOFF;
+        loop {
+            let (reason, delay) = match self.attempt(entry).await? {
+                Attempt::Done => return Ok(()),
+                Attempt::Again => continue,
+                Attempt::Refused(reason) => {
+                    tracing::warn!(session = %entry.session, reason, "the platform refuses to wake a session");
+                    return self.fail(entry, &reason, RETRY).await;
+                }
+                Attempt::BackOff(reason, asked) => {
+                    let jittered = backoff.mul_f64(rand::rng().random_range(0.5..=1.0));
+                    backoff *= 2;
+                    (reason, asked.unwrap_or_default().max(jittered))
+                }
+            };
+            if Instant::now() + delay >= until {
+                tracing::warn!(session = %entry.session, reason, "a wake failed within its claim");
+                return self.fail(entry, &reason, delay).await;
+            }
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    async fn fail(&self, entry: &WakeEntry, reason: &str, delay: Duration) -> Result<(), StoreError> {
+        let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.store.wake_fail(entry, reason, delay_ms).await.map(drop)
+    }
+
+    /// Read, confirm, patch, done: in this order, each time anew.
+    async fn attempt(&self, entry: &WakeEntry) -> Result<Attempt, StoreError> {
+        let object = match self.platform.read(&entry.session).await {
+            Ok(object) => object,
+            Err(error) => return self.not_read(entry, error).await,
+        };
+        let is_ours = object.annotation == Some(entry.generation) && object.desired == Desired::Running;
+        if is_ours {
+            return self.accepted(entry, object).await;
+        }
+        if object.annotation >= Some(entry.generation) || object.desired == Desired::Terminated {
+            // Somebody wrote at or above our generation: what was read decides, not we.
+            self.observe(object).await?;
+            return Ok(Attempt::Done);
+        }
+        if self.store.wake_confirm(entry).await? != Claim::Ours {
+            return Ok(Attempt::Done);
+        }
+        let written = self
+            .platform
+            .write(
+                &entry.session,
+                Desired::Running,
+                entry.generation,
+                &object.version,
+            )
+            .await;
+        match written {
+            Ok(object) => self.accepted(entry, object).await,
+            Err(PlatformError::Conflict { .. }) => Ok(Attempt::Again),
+            Err(error) => self.not_read(entry, error).await,
+        }
+    }
+
+    async fn accepted(&self, entry: &WakeEntry, object: PlatformObject) -> Result<Attempt, StoreError> {
+        let version = object.version.clone();
+        // First what the answer shows (the session may be ready at once), then the entry.
+        self.observe(object).await?;
+        Ok(match self.store.wake_done(entry, &version).await? {
+            Claim::Stale => Attempt::Again,
+            Claim::Ours | Claim::Held | Claim::Over => {
+                tracing::info!(session = %entry.session, generation = %entry.generation, "woken");
+                Attempt::Done
+            }
+        })
+    }
+
+    async fn observe(&self, object: PlatformObject) -> Result<(), StoreError> {
+        let session = object.session.clone();
+        self.store
+            .session_observe(
+                &session,
+                &Observation::Object {
+                    object,
+                    list_version: None,
+                },
+            )
+            .await
+            .map(drop)
+    }
+
+    async fn not_read(&self, entry: &WakeEntry, error: PlatformError) -> Result<Attempt, StoreError> {
+        Ok(match error {
+            PlatformError::Gone { .. } => {
+                gone(&self.store, &entry.session).await?;
+                Attempt::Done
+            }
+            PlatformError::Conflict { .. } => Attempt::Again,
+            PlatformError::Unavailable { retry_after, .. } => {
+                Attempt::BackOff(error.to_string(), retry_after)
+            }
+            PlatformError::Refused { .. } => Attempt::Refused(error.to_string()),
+        })
+    }
+}
+
+/// The platform says that the object does not exist: the record ends, if it is still the same object.
+pub(super) async fn gone(store: &RedisStore, session: &crate::domain::SessionId) -> Result<(), StoreError> {
+    if let Some(record) = store.session_read(session).await? {
+        let uid = record.fields.get("uid").cloned().unwrap_or_default();
+        store.session_observe(session, &Observation::Gone { uid }).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! The live state: connections, records of sessions, deadlines, wakes, guards and the outbox.
+//!
+//! Each method is one script of `lua/` by the same name; decisions are made there, atomically, with
+//! the clock of the server. Here is only how scripts are called and their replies read.
+
+mod call;
+mod code;
+mod connection;
+mod error;
+mod heartbeat;
+mod history;
+mod keys;
+mod lease;
+mod link;
+mod partition;
+mod reply;
+mod script;
+mod session;
+mod settings;
+mod wake;
+
+use std::sync::Arc;
+
+pub use code::Code;
+pub use connection::{CloseReply, ConnectionView, Count, OpenReply, Opened};
+pub use heartbeat::{HeartbeatBatcher, HeartbeatOutcome, HeartbeatTarget};
+pub use history::StreamEntry;
+pub use keys::{Keys, PARTITIONS, Partition, PartitionKey, SessionKey};
+pub use lease::LeaseReply;
+pub use partition::{SweptPartition, Watermark};
+pub use script::{Script, all as scripts};
+pub use session::{Confirmation, Observation, Review, ReviewOutcome, SessionRecord};
+pub use settings::Settings;
+pub use wake::{Claim, WakeEntry};
+
+use self::link::Links;
+use super::StoreError;
+use crate::config::Config;
+
+/// The live state in Redis; cloning shares the connections.
+#[derive(Clone)]
+pub struct RedisStore {
+    links: Arc<Links>,
+    keys: Arc<Keys>,
+    wait_replicas: u32,
+    /// An object's idle timeout below this is raised to it.
+    window_ms: i64,
+}
+
+impl RedisStore {
+    /// Prepares the store; no connection is made before the first call.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the URL cannot be read.
+    pub fn new(config: &Config) -> Result<Self, StoreError> {
+        let keys = Keys::new(&config.redis.redis_prefix);
+        let links = Links::new(&config.redis, Settings::new(config), keys.meta())?;
+        Ok(Self {
+            links: Arc::new(links),
+            keys: Arc::new(keys),
+            wait_replicas: config.redis.redis_wait_replicas,
+            window_ms: i64::try_from(config.session.window.as_millis()).unwrap_or(i64::MAX),
+        })
+    }
+
+    /// The builder of its keys.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// How often another server was found behind the address since the start: a failover or a restart.
+    #[must_use]
+    pub fn server_changes(&self) -> u64 {
+        self.links.server_changes()
+    }
+}

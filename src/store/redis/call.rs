@@ -1,0 +1,207 @@
+//! Calling scripts: one or many in one pipeline, with what goes wrong on the way handled once, here.
+//!
+//! Every script is safe to repeat, so a call whose connection broke is sent again on a new one; one
+//! that timed out is not, since its caller has waited long enough.
+
+use std::time::Duration;
+
+use deadpool_redis::redis::{self, Cmd, Pipeline, RedisError, Value};
+use rand::RngExt;
+
+use super::RedisStore;
+use super::error::{Remedy, remedy, store_error};
+use super::link::Link;
+use super::script::Script;
+use crate::store::StoreError;
+
+/// How often a call is repeated before the caller is told; three pauses of 20-120 ms bridge a
+/// failover that is nearly done, more would only hold requests that should be shed.
+const REPEATS: usize = 3;
+
+/// One call of a script.
+#[derive(Clone)]
+pub(super) struct Call {
+    script: &'static Script,
+    keys: Vec<String>,
+    args: Vec<Vec<u8>>,
+}
+
+impl Call {
+    /// A call with these keys; the settings are added by the connection it is sent on.
+    pub(super) fn new(script: &'static Script, keys: Vec<String>) -> Self {
+        Self {
+            script,
+            keys,
+            args: Vec::new(),
+        }
+    }
+
+    /// Adds an argument.
+    pub(super) fn arg(mut self, arg: impl std::fmt::Display) -> Self {
+        self.args.push(arg.to_string().into_bytes());
+        self
+    }
+
+    /// Adds a text as an argument.
+    pub(super) fn arg_str(mut self, arg: &str) -> Self {
+        self.args.push(arg.as_bytes().to_vec());
+        self
+    }
+
+    fn command(&self, settings: &str, with_source: bool) -> Cmd {
+        let mut cmd = if with_source {
+            redis::cmd("EVAL")
+        } else {
+            redis::cmd("EVALSHA")
+        };
+        cmd.arg(if with_source {
+            &self.script.source
+        } else {
+            &self.script.sha
+        })
+        .arg(self.keys.len());
+        for key in &self.keys {
+            cmd.arg(key);
+        }
+        if self.script.takes_settings {
+            cmd.arg(settings);
+        }
+        for arg in &self.args {
+            cmd.arg(arg);
+        }
+        cmd
+    }
+}
+
+/// Which connection to use.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Lane {
+    /// Any of those that requests share.
+    Any,
+    /// One of those, by number.
+    Shared(usize),
+    /// The sweeper's own.
+    Own,
+}
+
+impl RedisStore {
+    async fn link(&self, lane: Lane) -> Result<Link, StoreError> {
+        match lane {
+            Lane::Any => self.links.any().await,
+            Lane::Shared(number) => self.links.lane(number).await,
+            Lane::Own => self.links.own().await,
+        }
+    }
+
+    /// Calls one script.
+    pub(super) async fn call(&self, lane: Lane, call: Call) -> Result<Value, StoreError> {
+        self.call_many(lane, vec![call])
+            .await
+            .pop()
+            .expect("one answer per call")
+    }
+
+    /// Calls many scripts in one pipeline; one answer per call, in order. Those that failed are sent
+    /// again by themselves, with the script's text where the server did not know it.
+    pub(super) async fn call_many(&self, lane: Lane, calls: Vec<Call>) -> Vec<Result<Value, StoreError>> {
+        let mut answers: Vec<Option<Result<Value, StoreError>>> = calls.iter().map(|_| None).collect();
+        let mut open: Vec<usize> = (0..calls.len()).collect();
+        let mut with_source = false;
+        for attempt in 0..=REPEATS {
+            if open.is_empty() {
+                break;
+            }
+            let (values, broken) = self.send(lane, &calls, &open, with_source).await;
+            let is_last = attempt == REPEATS;
+            let mut again = Vec::new();
+            let mut pause = false;
+            for (index, value) in open.into_iter().zip(values) {
+                let doing = calls[index].script.name;
+                match value {
+                    Ok(value) => answers[index] = Some(Ok(value)),
+                    Err(Failure::Store(error)) => answers[index] = Some(Err(error)),
+                    Err(Failure::Redis(error)) => match remedy(&error) {
+                        Remedy::None => answers[index] = Some(Err(store_error(doing, error))),
+                        _ if is_last => answers[index] = Some(Err(store_error(doing, error))),
+                        Remedy::SendSource => again.push(index),
+                        Remedy::Reconnect | Remedy::Wait => {
+                            pause = true;
+                            again.push(index);
+                        }
+                    },
+                }
+            }
+            // Text costs little next to a second round of NOSCRIPT, so it is sent from now on.
+            with_source = true;
+            open = again;
+            if let Some(link) = broken {
+                link.discard();
+            }
+            if pause && !open.is_empty() {
+                let ms = rand::rng().random_range(20..=120);
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+            }
+        }
+        answers
+            .into_iter()
+            .map(|answer| answer.expect("every call was answered or is among the last"))
+            .collect()
+    }
+
+    /// One round: an answer per call, and the link where it must not be used again.
+    async fn send(
+        &self,
+        lane: Lane,
+        calls: &[Call],
+        open: &[usize],
+        with_source: bool,
+    ) -> (Vec<Result<Value, Failure>>, Option<Link>) {
+        let doing = open
+            .first()
+            .map_or("calling Redis", |index| calls[*index].script.name);
+        let mut link = match self.link(lane).await {
+            Ok(link) => link,
+            Err(error) => {
+                let mut failures: Vec<_> = vec![Err(Failure::Store(error))];
+                failures.resize_with(open.len(), || Err(Failure::Store(StoreError::Timeout { doing })));
+                return (failures, None);
+            }
+        };
+        let mut pipeline = Pipeline::with_capacity(open.len());
+        for index in open {
+            pipeline.add_command(calls[*index].command(&link.settings, with_source));
+        }
+        let sent = link
+            .connection
+            .send_packed_commands(&pipeline, 0, open.len())
+            .await;
+        match sent {
+            Ok(values) => {
+                let values: Vec<_> = values
+                    .into_iter()
+                    .map(|value| match value {
+                        Value::ServerError(error) => Err(Failure::Redis(RedisError::from(error))),
+                        value => Ok(value),
+                    })
+                    .collect();
+                let broken = values
+                    .iter()
+                    .any(|v| matches!(v, Err(Failure::Redis(e)) if remedy(e) == Remedy::Reconnect))
+                    .then_some(link);
+                (values, broken)
+            }
+            Err(error) => {
+                let broken = (remedy(&error) == Remedy::Reconnect).then_some(link);
+                (
+                    open.iter().map(|_| Err(Failure::Redis(error.clone()))).collect(),
+                    broken,
+                )
+            }
+        }
+    }
+}
+
+enum Failure {
+    Redis(RedisError),
+    Store(StoreError),
+}

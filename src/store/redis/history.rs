@@ -1,0 +1,181 @@
+//! The outbox: reading the streams of history and trimming what Postgres has committed.
+
+use std::collections::HashMap;
+
+use deadpool_redis::redis::{Pipeline, Value};
+
+use super::RedisStore;
+use super::error::store_error;
+use super::keys::{Partition, PartitionKey};
+use super::reply;
+use crate::domain::SessionId;
+use crate::domain::event::{Event, HistoryEntry, SessionEvent, StreamId};
+use crate::store::StoreError;
+
+/// An entry as it lies in the stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamEntry {
+    /// Partition of the stream.
+    pub partition: Partition,
+    /// Its id.
+    pub id: StreamId,
+    /// Its fields.
+    pub fields: HashMap<String, String>,
+}
+
+impl StreamEntry {
+    /// What it says.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong: such an entry goes to `dead_letters` and blocks nothing.
+    pub fn decode(&self) -> Result<HistoryEntry, String> {
+        let field = |name: &str| self.fields.get(name).ok_or_else(|| format!("no field '{name}'"));
+        let session = SessionId::parse(field("session")?).map_err(|error| format!("session: {error}"))?;
+        let data = field("data")?;
+        let unreadable = |error: serde_json::Error| format!("data: {error}");
+        let event = match field("type")?.as_str() {
+            "connection.opened" => Event::Opened(serde_json::from_str(data).map_err(unreadable)?),
+            "connection.closed" | "connection.expired" => {
+                Event::Ended(serde_json::from_str(data).map_err(unreadable)?)
+            }
+            other => {
+                let kind = other
+                    .strip_prefix("session.")
+                    .ok_or_else(|| format!("unknown type '{other}'"))?;
+                let event: SessionEvent = serde_json::from_str(data).map_err(unreadable)?;
+                Event::Session(SessionEvent {
+                    kind: kind.to_owned(),
+                    ..event
+                })
+            }
+        };
+        Ok(HistoryEntry {
+            partition: self.partition.number(),
+            stream_id: self.id,
+            epoch: field("epoch")?.clone(),
+            session,
+            event,
+        })
+    }
+}
+
+fn stream_entry(partition: Partition, value: &Value) -> Option<StreamEntry> {
+    let Value::Array(parts) = value else { return None };
+    let id = StreamId::parse(&reply::text(parts.first()?)?)?;
+    let Value::Array(pairs) = parts.get(1)? else {
+        return None;
+    };
+    let texts: Vec<String> = pairs.iter().filter_map(reply::text).collect();
+    let fields = texts
+        .chunks_exact(2)
+        .map(|pair| (pair[0].clone(), pair[1].clone()))
+        .collect();
+    Some(StreamEntry {
+        partition,
+        id,
+        fields,
+    })
+}
+
+impl RedisStore {
+    /// Reads the oldest entries of every partition, at most `limit` of each, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis cannot be asked.
+    pub async fn history_read(&self, limit: u32) -> Result<Vec<StreamEntry>, StoreError> {
+        const DOING: &str = "reading history";
+        let mut pipeline = Pipeline::with_capacity(usize::from(super::PARTITIONS));
+        for partition in Partition::all() {
+            let key = self.keys.of_partition(partition, PartitionKey::History);
+            pipeline
+                .cmd("XRANGE")
+                .arg(key)
+                .arg("-")
+                .arg("+")
+                .arg("COUNT")
+                .arg(limit);
+        }
+        let values = self.plain(DOING, &pipeline).await?;
+        Ok(Partition::all()
+            .zip(values)
+            .flat_map(|(partition, value)| match value {
+                Value::Array(entries) => entries
+                    .iter()
+                    .filter_map(|entry| stream_entry(partition, entry))
+                    .collect(),
+                _ => Vec::new(),
+            })
+            .collect())
+    }
+
+    /// Forgets the entries up to and including these ids; only what was committed may be named here.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis cannot be asked; what stays is written again, harmlessly.
+    pub async fn history_trim(&self, committed: &HashMap<Partition, StreamId>) -> Result<(), StoreError> {
+        let mut pipeline = Pipeline::with_capacity(committed.len());
+        for (partition, id) in committed {
+            let key = self.keys.of_partition(*partition, PartitionKey::History);
+            let above = StreamId {
+                ms: id.ms,
+                seq: id.seq + 1,
+            };
+            pipeline
+                .cmd("XTRIM")
+                .arg(key)
+                .arg("MINID")
+                .arg("=")
+                .arg(above.to_string());
+        }
+        self.plain("trimming history", &pipeline).await.map(drop)
+    }
+
+    /// Plain commands in one pipeline; an error of one is an error of all.
+    pub(super) async fn plain(
+        &self,
+        doing: &'static str,
+        pipeline: &Pipeline,
+    ) -> Result<Vec<Value>, StoreError> {
+        if pipeline.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut link = self.links.any().await?;
+        let sent = link
+            .connection
+            .send_packed_commands(pipeline, 0, pipeline.len())
+            .await;
+        let values = sent.and_then(|values| values.into_iter().map(Value::extract_error).collect());
+        values.map_err(|error| {
+            if super::error::remedy(&error) == super::error::Remedy::Reconnect {
+                link.discard();
+            }
+            store_error(doing, error)
+        })
+    }
+
+    /// Ids of every session Redis knows.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis cannot be asked.
+    pub async fn sessions(&self) -> Result<Vec<SessionId>, StoreError> {
+        let mut pipeline = Pipeline::with_capacity(usize::from(super::PARTITIONS));
+        for partition in Partition::all() {
+            let key = self.keys.of_partition(partition, PartitionKey::Sessions);
+            pipeline.cmd("ZRANGE").arg(key).arg(0).arg(-1);
+        }
+        let values = self.plain("listing sessions", &pipeline).await?;
+        Ok(values
+            .iter()
+            .filter_map(|value| {
+                if let Value::Array(ids) = value {
+                    Some(ids)
+                } else {
+                    None
+                }
+            })
+            .flatten()
+            .filter_map(reply::text)
+            .filter_map(|id| SessionId::parse(&id).ok())
+            .collect())
+    }
+}

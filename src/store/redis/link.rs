@@ -1,0 +1,224 @@
+//! Connections to Redis: multiplexed, checked out once, replaced when they break.
+//!
+//! `pool.get()` of deadpool costs a round trip each time, so the hot path clones a connection that was
+//! checked out once. A multiplexed connection never reconnects by itself: a [`Link`] that saw a broken
+//! socket or a READONLY answer is dropped, and the next caller makes a new one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use deadpool_redis::redis::aio::MultiplexedConnection;
+use deadpool_redis::redis::{self, AsyncConnectionConfig, ConnectionInfo, IntoConnectionInfo};
+use deadpool_redis::{Manager, Pool, Runtime};
+use tokio::sync::Mutex;
+
+use super::error::store_error;
+use super::settings::Settings;
+use crate::config::RedisConfig;
+use crate::store::StoreError;
+
+/// How long making a connection may take; a black-holed server must not hold a request longer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// What this version keeps in `ct:meta`; a server that holds another layout is refused.
+const META: &str = "layout=1 layout_min=1 partitions=256";
+
+/// One connection and what was learnt when it was made.
+#[derive(Clone)]
+pub(super) struct Link {
+    pub(super) connection: MultiplexedConnection,
+    /// Settings JSON with the run id of the server behind this connection.
+    pub(super) settings: Arc<str>,
+    /// Whether the server writes an append-only file and can be waited for it (7.2).
+    pub(super) can_wait_aof: bool,
+    is_broken: Arc<AtomicBool>,
+}
+
+impl Link {
+    /// Never used again: the next caller makes a new one.
+    pub(super) fn discard(&self) {
+        self.is_broken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether both are clones of one connection.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.is_broken, &other.is_broken)
+    }
+}
+
+/// The connections of this process.
+pub(super) struct Links {
+    pool: Pool,
+    lanes: Vec<Mutex<Option<Link>>>,
+    next: AtomicUsize,
+    settings: Settings,
+    meta_key: String,
+    last_run_id: Mutex<String>,
+    server_changes: AtomicU64,
+}
+
+impl Links {
+    /// Prepares connections; none is made before it is needed, so a server that is away stops nothing.
+    pub(super) fn new(
+        config: &RedisConfig,
+        settings: Settings,
+        meta_key: String,
+    ) -> Result<Self, StoreError> {
+        let unusable = |detail: String| StoreError::Conflict {
+            doing: "reading TRACKER_REDIS_URL",
+            detail,
+        };
+        let info: ConnectionInfo = config
+            .redis_url
+            .as_str()
+            .into_connection_info()
+            .map_err(|error| unusable(error.to_string()))?;
+        let tcp = info.tcp_settings().clone().set_nodelay(true);
+        let connection = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(config.redis_response_timeout))
+            // Batches are large: few, large writes cost less than many small ones.
+            .set_write_backpressure_boundary(256 * 1024)
+            .set_pipeline_buffer_size(1024);
+        let manager = Manager::new_with_config(info.set_tcp_settings(tcp), connection)
+            .map_err(|error| unusable(error.to_string()))?;
+        // The last lane belongs to the sweeper alone: a WAIT on it must not hold up requests.
+        let lanes = config.redis_connections + 1;
+        let pool = Pool::builder(manager)
+            .max_size(lanes)
+            .create_timeout(Some(CONNECT_TIMEOUT))
+            .wait_timeout(Some(CONNECT_TIMEOUT))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| unusable(error.to_string()))?;
+        Ok(Self {
+            pool,
+            lanes: (0..lanes).map(|_| Mutex::new(None)).collect(),
+            next: AtomicUsize::new(0),
+            settings,
+            meta_key,
+            last_run_id: Mutex::new(String::new()),
+            server_changes: AtomicU64::new(0),
+        })
+    }
+
+    /// How often another server was found behind the address since the start.
+    pub(super) fn server_changes(&self) -> u64 {
+        self.server_changes.load(Ordering::Relaxed)
+    }
+
+    async fn notice_server(&self, run_id: &str) {
+        let mut last = self.last_run_id.lock().await;
+        if *last != run_id {
+            if !last.is_empty() {
+                self.server_changes.fetch_add(1, Ordering::Relaxed);
+            }
+            run_id.clone_into(&mut last);
+        }
+    }
+
+    /// Number of lanes that requests share.
+    pub(super) fn shared(&self) -> usize {
+        self.lanes.len() - 1
+    }
+
+    /// A connection of any shared lane.
+    pub(super) async fn any(&self) -> Result<Link, StoreError> {
+        self.lane(self.next.fetch_add(1, Ordering::Relaxed) % self.shared())
+            .await
+    }
+
+    /// The sweeper's own connection.
+    pub(super) async fn own(&self) -> Result<Link, StoreError> {
+        self.lane(self.shared()).await
+    }
+
+    /// The connection of one lane, made anew where it broke.
+    pub(super) async fn lane(&self, lane: usize) -> Result<Link, StoreError> {
+        let mut held = self.lanes[lane].lock().await;
+        if let Some(link) = held
+            .as_ref()
+            .filter(|link| !link.is_broken.load(Ordering::Relaxed))
+        {
+            return Ok(link.clone());
+        }
+        *held = None;
+        let link = self.connect().await?;
+        *held = Some(link.clone());
+        Ok(link)
+    }
+
+    async fn connect(&self) -> Result<Link, StoreError> {
+        const DOING: &str = "connecting to Redis";
+        let object = self.pool.get().await.map_err(|error| match error {
+            deadpool_redis::PoolError::Backend(error) => store_error(DOING, error),
+            deadpool_redis::PoolError::Timeout(_) => StoreError::Timeout { doing: DOING },
+            other => StoreError::Unavailable {
+                doing: DOING,
+                source: Box::new(other),
+            },
+        })?;
+        let mut connection = deadpool_redis::Connection::take(object);
+        let info: String = redis::cmd("INFO")
+            .arg("everything")
+            .query_async(&mut connection)
+            .await
+            .map_err(|error| store_error(DOING, error))?;
+        let field = |name: &str| {
+            info.lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+                .unwrap_or("")
+        };
+        self.check_meta(&mut connection).await?;
+        warn_of_eviction(field("maxmemory_policy"));
+        let can_wait_aof = field("aof_enabled") == "1" && at_least_7_2(field("redis_version"));
+        self.notice_server(field("run_id")).await;
+        Ok(Link {
+            settings: Arc::from(self.settings.pack(field("run_id"))),
+            can_wait_aof,
+            connection,
+            is_broken: Arc::new(AtomicBool::new(false)),
+        })
+    }
+
+    async fn check_meta(&self, connection: &mut MultiplexedConnection) -> Result<(), StoreError> {
+        const DOING: &str = "checking the layout in Redis";
+        let fail = |error| store_error(DOING, error);
+        let _: Option<String> = redis::cmd("SET")
+            .arg(&self.meta_key)
+            .arg(META)
+            .arg("NX")
+            .query_async(connection)
+            .await
+            .map_err(fail)?;
+        let found: Option<String> = redis::cmd("GET")
+            .arg(&self.meta_key)
+            .query_async(connection)
+            .await
+            .map_err(fail)?;
+        match found {
+            Some(found) if found != META => Err(StoreError::Conflict {
+                doing: DOING,
+                detail: format!(
+                    "{} holds '{found}', this version keeps '{META}'; use another TRACKER_REDIS_PREFIX or upgrade",
+                    self.meta_key
+                ),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn at_least_7_2(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= (7, 2)
+}
+
+fn warn_of_eviction(policy: &str) {
+    if policy.starts_with("allkeys") || policy.starts_with("volatile") {
+        tracing::warn!(
+            policy,
+            "Redis may evict keys, which loses live connections; set maxmemory-policy noeviction"
+        );
+    }
+}

@@ -1,0 +1,364 @@
+//! Records of sessions: read, review, confirm, settle, refuse, observe.
+
+use std::collections::HashMap;
+
+use deadpool_redis::redis::{self, Value};
+use serde::Serialize;
+
+use super::RedisStore;
+use super::call::{Call, Lane};
+use super::code::Code;
+use super::error::store_error;
+use super::link::Link;
+use super::reply::Reply;
+use super::script::{
+    SESSION_CONFIRM, SESSION_OBSERVE, SESSION_READ, SESSION_REFUSE, SESSION_REVIEW, SESSION_SETTLE,
+};
+use crate::domain::mode::Mode;
+use crate::domain::platform_object::{Desired, IdleTimeout, PlatformObject};
+use crate::domain::{Generation, SessionId, SessionState};
+use crate::store::StoreError;
+
+/// How long a replica may take to confirm that it has the decision; without one there is no act.
+const WAIT_MS: u32 = 1000;
+
+/// One session as Redis knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionRecord {
+    /// Clock of the server when it was read, ms.
+    pub now_ms: i64,
+    /// Where it stands.
+    pub state: SessionState,
+    /// Fencing token of the last decision.
+    pub generation: Generation,
+    /// The fields of the hash as they lie there; `docs/redis.md` names them.
+    pub fields: HashMap<String, String>,
+    /// Live connections.
+    pub active: u32,
+    /// Those that count only because of a hold.
+    pub unconfirmed: u32,
+    /// When it is looked at again, ms; absent when nothing is due.
+    pub deadline_ms: Option<i64>,
+    /// Mode in force in its partition.
+    pub mode: Mode,
+    /// End of the hold, ms; absent when there is none.
+    pub hold_until_ms: Option<i64>,
+    /// Whether a wake is filed and not yet written to the object.
+    pub has_wake_entry: bool,
+}
+
+impl SessionRecord {
+    /// A field that holds an instant or a duration in ms.
+    #[must_use]
+    pub fn ms(&self, field: &str) -> Option<i64> {
+        self.fields.get(field)?.parse().ok()
+    }
+}
+
+/// What a review came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReviewOutcome {
+    /// Decided: act on it with this generation.
+    Hibernate,
+    /// Mode observe: it would have been decided.
+    WouldHibernate,
+    /// Nothing to do before its next deadline.
+    Waiting,
+    /// A hibernation was undone, or an overdue wake filed again.
+    Wake,
+    /// The session ended.
+    Terminated,
+    /// Redis does not know it.
+    Unknown,
+}
+
+/// Answer to a review.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Review {
+    /// What it came to.
+    pub outcome: ReviewOutcome,
+    /// Generation after the step.
+    pub generation: Generation,
+    /// Version of the object the record has seen; empty when none.
+    pub version: String,
+    /// Connections it expired.
+    pub expired: u32,
+}
+
+/// Answer to a confirmation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmation {
+    /// Patch now.
+    Confirmed,
+    /// The decision no longer stands, or was undone.
+    Over,
+    /// A newer leader acts.
+    Fenced,
+    /// No replica had it in time: do not act now.
+    NotReplicated,
+}
+
+/// What was seen of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observation {
+    /// A version of it; `list_version` is that of a list taken afterwards, where one was taken.
+    Object {
+        /// The object.
+        object: PlatformObject,
+        /// Version of a later consistent list.
+        list_version: Option<String>,
+    },
+    /// The object of that uid is gone.
+    Gone {
+        /// Its uid, as the record holds it.
+        uid: String,
+    },
+}
+
+#[derive(Serialize)]
+struct ObservedJson<'a> {
+    gone: bool,
+    uid: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    desired: Option<Desired>,
+    ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotation: Option<Generation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idle_timeout_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    list_version: Option<&'a str>,
+}
+
+fn observed_json(observation: &Observation, window_ms: i64) -> String {
+    let json = match observation {
+        Observation::Gone { uid } => ObservedJson {
+            gone: true,
+            uid,
+            version: None,
+            desired: None,
+            ready: false,
+            annotation: None,
+            idle_timeout_ms: None,
+            url: None,
+            list_version: None,
+        },
+        Observation::Object { object, list_version } => ObservedJson {
+            gone: false,
+            uid: &object.uid,
+            version: Some(&object.version),
+            desired: Some(object.desired),
+            ready: object.is_ready,
+            annotation: object.annotation,
+            idle_timeout_ms: object.idle_timeout.map(|timeout| match timeout {
+                IdleTimeout::Never => -1,
+                IdleTimeout::AfterMs(ms) => i64::try_from(ms).unwrap_or(i64::MAX).max(window_ms),
+            }),
+            url: object.url.as_deref(),
+            list_version: list_version.as_deref(),
+        },
+    };
+    serde_json::to_string(&json).expect("texts and numbers are always JSON")
+}
+
+fn generation(value: i64) -> Generation {
+    Generation(u64::try_from(value).unwrap_or(0))
+}
+
+fn review(value: Value) -> Result<Review, StoreError> {
+    let mut reply = Reply::parse("session_review", value)?;
+    let outcome = match reply.code {
+        Code::Hibernate => ReviewOutcome::Hibernate,
+        Code::WouldHibernate => ReviewOutcome::WouldHibernate,
+        Code::Waiting => ReviewOutcome::Waiting,
+        Code::Undone | Code::Wake => ReviewOutcome::Wake,
+        Code::SessionTerminated => ReviewOutcome::Terminated,
+        Code::SessionUnknown => {
+            let nothing = Review {
+                outcome: ReviewOutcome::Unknown,
+                generation: Generation(0),
+                version: String::new(),
+                expired: 0,
+            };
+            return Ok(nothing);
+        }
+        _ => return Err(reply.unexpected()),
+    };
+    Ok(Review {
+        outcome,
+        generation: generation(reply.integer()?),
+        version: reply.text()?,
+        expired: u32::try_from(reply.integer()?).unwrap_or(0),
+    })
+}
+
+impl RedisStore {
+    fn on_record(&self, script: &'static super::Script, session: &SessionId) -> Call {
+        Call::new(script, self.keys.of_record(session)).arg(session)
+    }
+
+    /// Reads one session; `None` when Redis does not know it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis cannot be asked.
+    pub async fn session_read(&self, session: &SessionId) -> Result<Option<SessionRecord>, StoreError> {
+        let value = self
+            .call(Lane::Any, self.on_record(&SESSION_READ, session))
+            .await?;
+        let mut reply = Reply::parse("session_read", value)?;
+        match reply.code {
+            Code::SessionUnknown => return Ok(None),
+            Code::Ok => {}
+            _ => return Err(reply.unexpected()),
+        }
+        let now_ms = reply.integer()?;
+        let row = reply.texts()?;
+        let fields: HashMap<_, _> = row
+            .chunks_exact(2)
+            .map(|pair| (pair[0].clone(), pair[1].clone()))
+            .collect();
+        let state = fields.get("state").and_then(|word| SessionState::from_word(word));
+        let state = state.ok_or_else(|| StoreError::Corrupt {
+            doing: "session_read",
+            detail: format!("the record of {session} has no state"),
+        })?;
+        let (active, unconfirmed) = (reply.integer()?, reply.integer()?);
+        let deadline_ms = reply.text()?.parse::<f64>().ok();
+        let mode = if reply.text()? == "act" {
+            Mode::Act
+        } else {
+            Mode::Observe
+        };
+        let hold_until_ms = Some(reply.integer()?).filter(|until| *until > now_ms);
+        Ok(Some(SessionRecord {
+            now_ms,
+            state,
+            generation: generation(fields.get("generation").and_then(|g| g.parse().ok()).unwrap_or(0)),
+            fields,
+            active: u32::try_from(active).unwrap_or(0),
+            unconfirmed: u32::try_from(unconfirmed).unwrap_or(0),
+            #[expect(clippy::cast_possible_truncation, reason = "milliseconds, far below 2^53")]
+            deadline_ms: deadline_ms.map(|ms| ms as i64),
+            mode,
+            hold_until_ms,
+            has_wake_entry: reply.integer()? == 1,
+        }))
+    }
+
+    /// Reviews many sessions; one answer per session, in order.
+    pub async fn session_review_many(
+        &self,
+        sessions: &[SessionId],
+        term: u64,
+    ) -> Vec<Result<Review, StoreError>> {
+        let calls = sessions
+            .iter()
+            .map(|session| self.on_record(&SESSION_REVIEW, session).arg(term))
+            .collect();
+        self.call_many(Lane::Own, calls)
+            .await
+            .into_iter()
+            .map(|value| review(value?))
+            .collect()
+    }
+
+    /// Confirms a hibernation right before its patch; where replicas are configured (or an append-only
+    /// file can be waited for) only once one of them has it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis cannot be asked: then do not act.
+    pub async fn session_confirm(
+        &self,
+        session: &SessionId,
+        acting: Generation,
+        term: u64,
+    ) -> Result<Confirmation, StoreError> {
+        let link = self.links.own().await?;
+        let call = self.on_record(&SESSION_CONFIRM, session).arg(acting).arg(term);
+        let reply = Reply::parse("session_confirm", self.call(Lane::Own, call).await?)?;
+        match reply.code {
+            Code::Ok if self.is_durable(link).await? => Ok(Confirmation::Confirmed),
+            Code::Ok => Ok(Confirmation::NotReplicated),
+            Code::Over | Code::Undone => Ok(Confirmation::Over),
+            Code::Fenced => Ok(Confirmation::Fenced),
+            _ => Err(reply.unexpected()),
+        }
+    }
+
+    /// WAIT counts from the last write of its own connection, and blocks it: hence the sweeper's own,
+    /// and never one made after the confirmation, on which WAIT would prove nothing.
+    async fn is_durable(&self, mut link: Link) -> Result<bool, StoreError> {
+        const DOING: &str = "waiting for a replica";
+        if !link.is_same(&self.links.own().await?) {
+            return Ok(false);
+        }
+        let fail = |error| store_error(DOING, error);
+        if self.wait_replicas > 0 {
+            let mut wait = redis::cmd("WAIT");
+            wait.arg(self.wait_replicas).arg(WAIT_MS);
+            let reached: u32 = wait.query_async(&mut link.connection).await.map_err(fail)?;
+            return Ok(reached >= self.wait_replicas);
+        }
+        if link.can_wait_aof {
+            let mut wait = redis::cmd("WAITAOF");
+            wait.arg(1).arg(0).arg(WAIT_MS);
+            let (local, _replicas): (u32, u32) =
+                wait.query_async(&mut link.connection).await.map_err(fail)?;
+            return Ok(local >= 1);
+        }
+        Ok(true)
+    }
+
+    /// Ends a hibernation whose patch was accepted; false when something newer stands.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis cannot be asked; the next review acts on it again.
+    pub async fn session_settle(
+        &self,
+        session: &SessionId,
+        acting: Generation,
+        version: &str,
+    ) -> Result<bool, StoreError> {
+        let call = self.on_record(&SESSION_SETTLE, session).arg(acting).arg(version);
+        let reply = Reply::parse("session_settle", self.call(Lane::Own, call).await?)?;
+        Ok(reply.code == Code::Ok)
+    }
+
+    /// Records that the platform refused; true when the hibernation was given up for a while.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis cannot be asked.
+    pub async fn session_refuse(
+        &self,
+        session: &SessionId,
+        acting: Generation,
+        reason: &str,
+    ) -> Result<bool, StoreError> {
+        let call = self.on_record(&SESSION_REFUSE, session).arg(acting).arg(reason);
+        let reply = Reply::parse("session_refuse", self.call(Lane::Own, call).await?)?;
+        Ok(reply.code == Code::Abandoned)
+    }
+
+    /// Brings what was seen of an object into the record; true when it was news.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis cannot be asked: observe again.
+    pub async fn session_observe(
+        &self,
+        session: &SessionId,
+        observation: &Observation,
+    ) -> Result<bool, StoreError> {
+        let object = observed_json(observation, self.window_ms);
+        let call = self.on_record(&SESSION_OBSERVE, session).arg(object);
+        let reply = Reply::parse("session_observe", self.call(Lane::Any, call).await?)?;
+        match reply.code {
+            Code::Ok => Ok(true),
+            Code::Older | Code::SessionUnknown => Ok(false),
+            _ => Err(reply.unexpected()),
+        }
+    }
+}

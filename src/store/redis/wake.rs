@@ -1,0 +1,137 @@
+//! Wake entries: claim, confirm, done, fail. The open filed them.
+
+use super::RedisStore;
+use super::call::{Call, Lane};
+use super::code::Code;
+use super::keys::{Partition, PartitionKey};
+use super::reply::Reply;
+use super::script::{WAKE_CLAIM, WAKE_CONFIRM, WAKE_DONE, WAKE_FAIL};
+use crate::domain::{Generation, SessionId};
+use crate::store::StoreError;
+
+/// Longest an entry may lawfully lie ahead: the longest back-off of an overdue wake.
+const LONGEST_AHEAD_MS: u64 = 15 * 60 * 1000;
+
+/// A wake to carry out: `<sid>:<generation>` in the set.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WakeEntry {
+    /// The session.
+    pub session: SessionId,
+    /// Generation of the wake.
+    pub generation: Generation,
+}
+
+impl WakeEntry {
+    /// Reads a member of the set.
+    #[must_use]
+    pub fn parse(member: &str) -> Option<Self> {
+        let (session, generation) = member.rsplit_once(':')?;
+        Some(Self {
+            session: SessionId::parse(session).ok()?,
+            generation: Generation(generation.parse().ok()?),
+        })
+    }
+}
+
+/// Answer to a claim, a confirmation or a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// Go on.
+    Ours,
+    /// Another process works on it, or it is not due.
+    Held,
+    /// Another decision stands by now.
+    Over,
+    /// Something newer of the object was seen: read it again.
+    Stale,
+}
+
+impl RedisStore {
+    async fn wake_call(&self, doing: &'static str, call: Call) -> Result<Claim, StoreError> {
+        let reply = Reply::parse(doing, self.call(Lane::Any, call).await?)?;
+        match reply.code {
+            Code::Ok => Ok(Claim::Ours),
+            Code::Held => Ok(Claim::Held),
+            Code::Over => Ok(Claim::Over),
+            Code::Older => Ok(Claim::Stale),
+            _ => Err(reply.unexpected()),
+        }
+    }
+
+    fn on_wake(&self, script: &'static super::Script, entry: &WakeEntry) -> Call {
+        Call::new(script, self.keys.of_record(&entry.session))
+            .arg(&entry.session)
+            .arg(entry.generation)
+    }
+
+    /// Claims an entry for `claim_ms`, so that one process at a time works on it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis cannot be asked; the leader finds the entry later.
+    pub async fn wake_claim(&self, entry: &WakeEntry, claim_ms: u64) -> Result<Claim, StoreError> {
+        let keys = vec![
+            self.keys
+                .of_partition(Partition::of(&entry.session), PartitionKey::Wakes),
+        ];
+        let member = format!("{}:{}", entry.session, entry.generation);
+        self.wake_call(
+            "wake_claim",
+            Call::new(&WAKE_CLAIM, keys)
+                .arg(member)
+                .arg(claim_ms)
+                .arg(LONGEST_AHEAD_MS),
+        )
+        .await
+    }
+
+    /// Confirms a wake right before its patch.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis cannot be asked.
+    pub async fn wake_confirm(&self, entry: &WakeEntry) -> Result<Claim, StoreError> {
+        self.wake_call("wake_confirm", self.on_wake(&WAKE_CONFIRM, entry))
+            .await
+    }
+
+    /// Removes an entry whose patch was accepted as `version`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis cannot be asked; the entry stays and is found done later.
+    pub async fn wake_done(&self, entry: &WakeEntry, version: &str) -> Result<Claim, StoreError> {
+        self.wake_call("wake_done", self.on_wake(&WAKE_DONE, entry).arg(version))
+            .await
+    }
+
+    /// Records why a wake failed and when it is tried again, in ms from now.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis cannot be asked.
+    pub async fn wake_fail(
+        &self,
+        entry: &WakeEntry,
+        reason: &str,
+        delay_ms: u64,
+    ) -> Result<Claim, StoreError> {
+        self.wake_call(
+            "wake_fail",
+            self.on_wake(&WAKE_FAIL, entry).arg(reason).arg(delay_ms),
+        )
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_read_as_the_scripts_write_them() {
+        let entry = WakeEntry::parse("ns~a-1:1763795000123").unwrap();
+        assert_eq!(
+            (entry.session.as_str(), entry.generation.0),
+            ("ns~a-1", 1_763_795_000_123)
+        );
+        assert_eq!(WakeEntry::parse("a"), None);
+        assert_eq!(WakeEntry::parse("a:b"), None);
+    }
+}
