@@ -5,6 +5,7 @@ pub mod act;
 pub mod connections;
 pub mod error;
 pub mod history;
+mod in_flight;
 pub mod introduce;
 pub mod mode;
 pub mod observer;

@@ -11,7 +11,7 @@ pub struct HistoryConfig {
     #[arg(long, env = "TRACKER_HISTORY_INTERVAL", default_value = "500ms", value_parser = duration::parse)]
     pub history_interval: Duration,
     /// Entries taken from one partition for one transaction
-    #[arg(long, env = "TRACKER_HISTORY_BATCH", default_value_t = 500)]
+    #[arg(long, env = "TRACKER_HISTORY_BATCH", default_value_t = 200)]
     pub history_batch: u32,
     /// Entries one partition's stream may hold before new history is no longer taken (opens and heartbeats go on)
     #[arg(long, env = "TRACKER_HISTORY_STREAM_LIMIT", default_value_t = 100_000)]

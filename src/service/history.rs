@@ -16,6 +16,9 @@ use crate::store::StoreError;
 use crate::store::postgres::{DeadLetter, Postgres};
 use crate::store::redis::{Partition, RedisStore};
 
+/// Partitions of one transaction: with the largest batch of each it stays well under what Postgres
+/// takes within its time limit, however much has waited.
+const PER_TRANSACTION: usize = 32;
 /// Longest pause after failures; short enough that a Postgres that is back is used soon.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// How often the partitions of the coming months are made sure of.
@@ -85,12 +88,21 @@ impl HistoryDrain {
         Ok(())
     }
 
-    /// One batch of every partition; gives the number of entries taken off.
+    /// One round over all partitions; gives the number of entries taken off.
     ///
     /// # Errors
-    /// [`StoreError`] of either store; nothing is lost, the same batch comes again.
+    /// [`StoreError`] of either store; nothing is lost, the same entries come again.
     pub async fn step(&self) -> Result<usize, StoreError> {
-        let entries = self.store.history_read(self.batch).await?;
+        let partitions: Vec<Partition> = Partition::all().collect();
+        let mut taken = 0;
+        for group in partitions.chunks(PER_TRANSACTION) {
+            taken += self.drain_group(group).await?;
+        }
+        Ok(taken)
+    }
+
+    async fn drain_group(&self, partitions: &[Partition]) -> Result<usize, StoreError> {
+        let entries = self.store.history_read(partitions, self.batch).await?;
         let mut committed: HashMap<Partition, StreamId> = HashMap::new();
         let mut readable: Vec<HistoryEntry> = Vec::with_capacity(entries.len());
         let mut poison: Vec<DeadLetter> = Vec::new();

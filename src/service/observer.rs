@@ -5,6 +5,7 @@
 //! never comes again: so every review names the version the record has seen.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt;
@@ -32,6 +33,8 @@ pub struct Observer {
     /// Sessions whose observation could not be written yet.
     unwritten: Arc<Mutex<HashSet<SessionId>>>,
     relist: Arc<Notify>,
+    /// A list could not be worked off; it is asked for again when Redis answers.
+    is_list_unfinished: Arc<AtomicBool>,
 }
 
 impl Observer {
@@ -44,6 +47,7 @@ impl Observer {
             shown: Arc::default(),
             unwritten: Arc::default(),
             relist: Arc::default(),
+            is_list_unfinished: Arc::default(),
         }
     }
 
@@ -62,6 +66,9 @@ impl Observer {
 
     /// Writes what could not be written before.
     pub async fn write_late(&self) {
+        if self.is_list_unfinished.swap(false, Ordering::Relaxed) {
+            self.relist();
+        }
         let late: Vec<SessionId> = self
             .unwritten
             .lock()
@@ -80,16 +87,28 @@ impl Observer {
     pub fn start(&self, mut leadership: Leadership, tasks: &Tasks) {
         let (observer, stopping) = (self.clone(), tasks.stopping());
         tasks.spawn_essential("observer", async move {
+            // Each sweep that finds reason to asks for a list; the first of a term always does.
             while lease::leading(&mut leadership, &stopping).await.is_some() {
+                let mut lost = leadership.clone();
                 tokio::select! {
-                    () = observer.watch() => {}
-                    () = observer.relist.notified() => tracing::info!("listing all objects anew"),
+                    () = observer.watch_when_asked() => {}
                     () = stopping.cancelled() => break,
-                    lost = leadership.wait_for(Option::is_none) => if lost.is_err() { break },
+                    lost = lost.wait_for(Option::is_none) => if lost.is_err() { break },
                 }
             }
             Ok(())
         });
+    }
+
+    /// Waits until a list is asked for, then watches until one is asked for again.
+    async fn watch_when_asked(&self) {
+        self.relist.notified().await;
+        loop {
+            tokio::select! {
+                () = self.watch() => {}
+                () = self.relist.notified() => tracing::info!("listing all objects anew"),
+            }
+        }
     }
 
     async fn watch(&self) {
@@ -155,9 +174,9 @@ impl Observer {
             uid: object.uid.clone(),
         };
         if let Err(error) = self.store.session_observe(&object.session, &seen).await {
-            // The next list asks about it again.
+            // A list does not name it, so it is asked about again.
             tracing::warn!(session = %object.session, %error, "a deletion could not be written");
-            self.relist();
+            self.is_list_unfinished.store(true, Ordering::Relaxed);
         }
     }
 
@@ -166,11 +185,7 @@ impl Observer {
     async fn list_done(&self, scope: &ListScope, named: &HashSet<SessionId>, older: Vec<PlatformObject>) {
         if let Err(error) = self.ask_for_absent(scope, named).await {
             tracing::warn!(%error, "sessions missing in the list could not be asked for");
-            self.unwritten
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clear();
-            self.relist_later();
+            self.is_list_unfinished.store(true, Ordering::Relaxed);
         }
         let Some(first) = older.first() else { return };
         match self.platform.list_version(&first.session).await {
@@ -206,10 +221,6 @@ impl Observer {
             }
         }
         Ok(())
-    }
-
-    fn relist_later(&self) {
-        self.relist.notify_one();
     }
 
     fn lock_shown(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, PlatformObject>> {

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
 
 use super::act::Actor;
+use super::in_flight::InFlight;
 use super::observer::Observer;
 use super::wake::Waker;
 use crate::config::SweeperConfig;
@@ -28,6 +29,8 @@ pub struct Sweeper {
     interval: Duration,
     batch: u32,
     acts: Arc<Semaphore>,
+    in_flight: InFlight<SessionId>,
+    term: Option<u64>,
     epochs: HashMap<Partition, String>,
     server_changes: u64,
 }
@@ -53,6 +56,8 @@ impl Sweeper {
             interval: config.sweeper_interval,
             batch: config.sweeper_batch,
             acts: Arc::new(Semaphore::new(config.sweeper_acts)),
+            in_flight: InFlight::new(),
+            term: None,
             epochs: HashMap::new(),
         }
     }
@@ -89,7 +94,7 @@ impl Sweeper {
                 }
             }
         }
-        self.notice_changes(&due);
+        self.notice_changes(term, &due);
         self.observer.write_late().await;
         for entry in due.iter().flat_map(|swept| swept.wakes.iter().cloned()) {
             self.waker.start(entry);
@@ -125,19 +130,22 @@ impl Sweeper {
     }
 
     fn act(&self, session: SessionId, generation: Generation, term: u64) {
-        // Without a free slot the session comes back at its own deadline, with the same generation.
-        let Ok(slot) = Arc::clone(&self.acts).try_acquire_owned() else {
+        let Some(begun) = self.in_flight.begin(&session) else {
             return;
         };
-        let actor = self.actor.clone();
+        let (actor, acts) = (self.actor.clone(), Arc::clone(&self.acts));
         self.tasks.spawn("hibernation", async move {
+            let _begun = begun;
+            // However long it waits for a slot, the confirmation asks whether the decision still stands.
+            let Ok(_slot) = acts.acquire().await else { return };
             actor.hibernate(&session, generation, term).await;
-            drop(slot);
         });
     }
 
     /// A new epoch, or another server behind the address: what the watch had told is forgotten there.
-    fn notice_changes(&mut self, due: &[SweptPartition]) {
+    /// At the first sweep of a term the watch begins: a loss before it could not be told from the start.
+    fn notice_changes(&mut self, term: u64, due: &[SweptPartition]) {
+        let is_first = self.term.replace(term) != Some(term);
         let mut is_changed = false;
         for swept in due {
             let before = self.epochs.insert(swept.partition, swept.epoch.clone());
@@ -145,10 +153,12 @@ impl Sweeper {
         }
         let changes = self.store.server_changes();
         is_changed |= std::mem::replace(&mut self.server_changes, changes) != changes;
-        if is_changed {
+        if is_changed && !is_first {
             tracing::warn!(
                 "Redis lost data or another server answers; nothing sleeps before the hold is over"
             );
+        }
+        if is_changed || is_first {
             self.observer.relist();
         }
     }

@@ -8,6 +8,7 @@ use rand::RngExt;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::in_flight::InFlight;
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::lifecycle::Tasks;
 use crate::platform::{Platform, PlatformError};
@@ -28,6 +29,7 @@ pub struct Waker {
     platform: Arc<dyn Platform>,
     tasks: Tasks,
     slots: Arc<Semaphore>,
+    in_flight: InFlight<WakeEntry>,
 }
 
 /// How one attempt ended.
@@ -51,13 +53,18 @@ impl Waker {
             platform,
             tasks,
             slots: Arc::new(Semaphore::new(slots)),
+            in_flight: InFlight::new(),
         }
     }
 
     /// Starts a wake in a task of its own, never tied to a request.
     pub fn start(&self, entry: WakeEntry) {
+        let Some(begun) = self.in_flight.begin(&entry) else {
+            return;
+        };
         let waker = self.clone();
         self.tasks.spawn("wake", async move {
+            let _begun = begun;
             // The slot comes before the claim: a claim that waits for a slot would run out unused.
             let Ok(_slot) = waker.slots.acquire().await else { return };
             if let Err(error) = waker.carry_out(&entry).await {
@@ -76,7 +83,12 @@ impl Waker {
         loop {
             let (reason, delay) = match self.attempt(entry).await? {
                 Attempt::Done => return Ok(()),
-                Attempt::Again => continue,
+                // Only the platform's own pace bounds this: each round is a read and a refused write.
+                Attempt::Again if Instant::now() < until => continue,
+                Attempt::Again => (
+                    "the object changes faster than it can be written".to_owned(),
+                    Duration::ZERO,
+                ),
                 Attempt::Refused(reason) => {
                     tracing::warn!(session = %entry.session, reason, "the platform refuses to wake a session");
                     return self.fail(entry, &reason, RETRY).await;

@@ -137,7 +137,7 @@ struct LaneWorker {
 impl LaneWorker {
     async fn run(self, mut receiver: mpsc::Receiver<Job>) -> anyhow::Result<()> {
         let slots = Arc::new(Semaphore::new(IN_FLIGHT));
-        // Ends when the last sender is gone: after the servers have drained, not before.
+        // Goes on until the last sender is gone: after the servers have drained, not before.
         while let Some(first) = receiver.recv().await {
             let mut total = first.items.len();
             let mut jobs = vec![first];
@@ -160,6 +160,7 @@ impl LaneWorker {
                 drop(slot);
             });
         }
+        self.tasks.stopping().cancelled().await;
         Ok(())
     }
 }

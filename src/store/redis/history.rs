@@ -78,15 +78,19 @@ fn stream_entry(partition: Partition, value: &Value) -> Option<StreamEntry> {
 }
 
 impl RedisStore {
-    /// Reads the oldest entries of every partition, at most `limit` of each, in order.
+    /// Reads the oldest entries of these partitions, at most `limit` of each, in order.
     ///
     /// # Errors
     /// [`StoreError`] when Redis cannot be asked.
-    pub async fn history_read(&self, limit: u32) -> Result<Vec<StreamEntry>, StoreError> {
+    pub async fn history_read(
+        &self,
+        partitions: &[Partition],
+        limit: u32,
+    ) -> Result<Vec<StreamEntry>, StoreError> {
         const DOING: &str = "reading history";
-        let mut pipeline = Pipeline::with_capacity(usize::from(super::PARTITIONS));
-        for partition in Partition::all() {
-            let key = self.keys.of_partition(partition, PartitionKey::History);
+        let mut pipeline = Pipeline::with_capacity(partitions.len());
+        for partition in partitions {
+            let key = self.keys.of_partition(*partition, PartitionKey::History);
             pipeline
                 .cmd("XRANGE")
                 .arg(key)
@@ -96,12 +100,13 @@ impl RedisStore {
                 .arg(limit);
         }
         let values = self.plain(DOING, &pipeline).await?;
-        Ok(Partition::all()
+        Ok(partitions
+            .iter()
             .zip(values)
             .flat_map(|(partition, value)| match value {
                 Value::Array(entries) => entries
                     .iter()
-                    .filter_map(|entry| stream_entry(partition, entry))
+                    .filter_map(|entry| stream_entry(*partition, entry))
                     .collect(),
                 _ => Vec::new(),
             })
