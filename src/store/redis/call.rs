@@ -119,6 +119,11 @@ impl RedisStore {
                 let doing = calls[index].script.name;
                 match value {
                     Ok(value) => answers[index] = Some(Ok(value)),
+                    // No connection, said at once: the server may be restarting.
+                    Err(Failure::Store(StoreError::Unavailable { .. })) if !is_last => {
+                        pause = true;
+                        again.push(index);
+                    }
                     Err(Failure::Store(error)) => answers[index] = Some(Err(error)),
                     Err(Failure::Redis(error)) => match remedy(&error) {
                         Remedy::None => answers[index] = Some(Err(store_error(doing, error))),
@@ -162,9 +167,26 @@ impl RedisStore {
         let mut link = match self.link(lane).await {
             Ok(link) => link,
             Err(error) => {
-                let mut failures: Vec<_> = vec![Err(Failure::Store(error))];
-                failures.resize_with(open.len(), || Err(Failure::Store(StoreError::Timeout { doing })));
-                return (failures, None);
+                // Every call of the round failed for one reason; errors of the driver cannot be cloned.
+                let copy = |error: &StoreError| match error {
+                    StoreError::Unavailable { source, .. } => StoreError::Unavailable {
+                        doing,
+                        source: source.to_string().into(),
+                    },
+                    StoreError::Timeout { .. } => StoreError::Timeout { doing },
+                    StoreError::Corrupt { detail, .. } => StoreError::Corrupt {
+                        doing,
+                        detail: detail.clone(),
+                    },
+                    StoreError::Conflict { detail, .. } => StoreError::Conflict {
+                        doing,
+                        detail: detail.clone(),
+                    },
+                };
+                return (
+                    open.iter().map(|_| Err(Failure::Store(copy(&error)))).collect(),
+                    None,
+                );
             }
         };
         let mut pipeline = Pipeline::with_capacity(open.len());

@@ -12,6 +12,7 @@ use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{self, AsyncConnectionConfig, ConnectionInfo, IntoConnectionInfo};
 use deadpool_redis::{Manager, Pool, Runtime};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::error::store_error;
 use super::settings::Settings;
@@ -20,6 +21,8 @@ use crate::store::StoreError;
 
 /// How long making a connection may take; a black-holed server must not hold a request longer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Attempts of one lane lie at least this far apart: short beside the pauses of a repeated call.
+const ATTEMPT_APART: Duration = Duration::from_millis(50);
 /// What this version keeps in `ct:meta`; a server that holds another layout is refused.
 const META: &str = "layout=1 layout_min=1 partitions=256";
 
@@ -46,10 +49,16 @@ impl Link {
     }
 }
 
+#[derive(Default)]
+struct LaneState {
+    link: Option<Link>,
+    failed_at: Option<Instant>,
+}
+
 /// The connections of this process.
 pub(super) struct Links {
     pool: Pool,
-    lanes: Vec<Mutex<Option<Link>>>,
+    lanes: Vec<Mutex<LaneState>>,
     next: AtomicUsize,
     settings: Settings,
     meta_key: String,
@@ -93,7 +102,7 @@ impl Links {
             .map_err(|error| unusable(error.to_string()))?;
         Ok(Self {
             pool,
-            lanes: (0..lanes).map(|_| Mutex::new(None)).collect(),
+            lanes: (0..lanes).map(|_| Mutex::new(LaneState::default())).collect(),
             next: AtomicUsize::new(0),
             settings,
             meta_key,
@@ -133,19 +142,38 @@ impl Links {
         self.lane(self.shared()).await
     }
 
-    /// The connection of one lane, made anew where it broke.
+    /// The connection of one lane, made anew where it broke. While the server is away, callers that
+    /// queued behind a failed attempt fail with it instead of each waiting for an attempt of its own.
     pub(super) async fn lane(&self, lane: usize) -> Result<Link, StoreError> {
         let mut held = self.lanes[lane].lock().await;
         if let Some(link) = held
+            .link
             .as_ref()
             .filter(|link| !link.is_broken.load(Ordering::Relaxed))
         {
             return Ok(link.clone());
         }
-        *held = None;
-        let link = self.connect().await?;
-        *held = Some(link.clone());
-        Ok(link)
+        held.link = None;
+        if held.failed_at.is_some_and(|at| at.elapsed() < ATTEMPT_APART) {
+            let source = "the server could not be reached a moment ago".into();
+            return Err(StoreError::Unavailable {
+                doing: "connecting to Redis",
+                source,
+            });
+        }
+        match self.connect().await {
+            Ok(link) => {
+                *held = LaneState {
+                    link: Some(link.clone()),
+                    failed_at: None,
+                };
+                Ok(link)
+            }
+            Err(error) => {
+                held.failed_at = Some(Instant::now());
+                Err(error)
+            }
+        }
     }
 
     async fn connect(&self) -> Result<Link, StoreError> {

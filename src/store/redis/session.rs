@@ -1,9 +1,8 @@
-//! Records of sessions: read, review, confirm, settle, refuse, observe.
+//! Records of sessions: read, review, confirm, settle, refuse. What is observed has a file of its own.
 
 use std::collections::HashMap;
 
 use deadpool_redis::redis::{self, Value};
-use serde::Serialize;
 
 use super::RedisStore;
 use super::call::{Call, Lane};
@@ -11,11 +10,8 @@ use super::code::Code;
 use super::error::store_error;
 use super::link::Link;
 use super::reply::Reply;
-use super::script::{
-    SESSION_CONFIRM, SESSION_OBSERVE, SESSION_READ, SESSION_REFUSE, SESSION_REVIEW, SESSION_SETTLE,
-};
+use super::script::{SESSION_CONFIRM, SESSION_READ, SESSION_REFUSE, SESSION_REVIEW, SESSION_SETTLE};
 use crate::domain::mode::Mode;
-use crate::domain::platform_object::{Desired, IdleTimeout, PlatformObject};
 use crate::domain::{Generation, SessionId, SessionState};
 use crate::store::StoreError;
 
@@ -98,73 +94,6 @@ pub enum Confirmation {
     NotReplicated,
 }
 
-/// What was seen of an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Observation {
-    /// A version of it; `list_version` is that of a list taken afterwards, where one was taken.
-    Object {
-        /// The object.
-        object: PlatformObject,
-        /// Version of a later consistent list.
-        list_version: Option<String>,
-    },
-    /// The object of that uid is gone.
-    Gone {
-        /// Its uid, as the record holds it.
-        uid: String,
-    },
-}
-
-#[derive(Serialize)]
-struct ObservedJson<'a> {
-    gone: bool,
-    uid: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    desired: Option<Desired>,
-    ready: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    annotation: Option<Generation>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    idle_timeout_ms: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    list_version: Option<&'a str>,
-}
-
-fn observed_json(observation: &Observation, window_ms: i64) -> String {
-    let json = match observation {
-        Observation::Gone { uid } => ObservedJson {
-            gone: true,
-            uid,
-            version: None,
-            desired: None,
-            ready: false,
-            annotation: None,
-            idle_timeout_ms: None,
-            url: None,
-            list_version: None,
-        },
-        Observation::Object { object, list_version } => ObservedJson {
-            gone: false,
-            uid: &object.uid,
-            version: Some(&object.version),
-            desired: Some(object.desired),
-            ready: object.is_ready,
-            annotation: object.annotation,
-            idle_timeout_ms: object.idle_timeout.map(|timeout| match timeout {
-                IdleTimeout::Never => -1,
-                IdleTimeout::AfterMs(ms) => i64::try_from(ms).unwrap_or(i64::MAX).max(window_ms),
-            }),
-            url: object.url.as_deref(),
-            list_version: list_version.as_deref(),
-        },
-    };
-    serde_json::to_string(&json).expect("texts and numbers are always JSON")
-}
-
 fn generation(value: i64) -> Generation {
     Generation(u64::try_from(value).unwrap_or(0))
 }
@@ -197,7 +126,7 @@ fn review(value: Value) -> Result<Review, StoreError> {
 }
 
 impl RedisStore {
-    fn on_record(&self, script: &'static super::Script, session: &SessionId) -> Call {
+    pub(super) fn on_record(&self, script: &'static super::Script, session: &SessionId) -> Call {
         Call::new(script, self.keys.of_record(session)).arg(session)
     }
 
@@ -341,24 +270,5 @@ impl RedisStore {
         let call = self.on_record(&SESSION_REFUSE, session).arg(acting).arg(reason);
         let reply = Reply::parse("session_refuse", self.call(Lane::Own, call).await?)?;
         Ok(reply.code == Code::Abandoned)
-    }
-
-    /// Brings what was seen of an object into the record; true when it was news.
-    ///
-    /// # Errors
-    /// [`StoreError`] when Redis cannot be asked: observe again.
-    pub async fn session_observe(
-        &self,
-        session: &SessionId,
-        observation: &Observation,
-    ) -> Result<bool, StoreError> {
-        let object = observed_json(observation, self.window_ms);
-        let call = self.on_record(&SESSION_OBSERVE, session).arg(object);
-        let reply = Reply::parse("session_observe", self.call(Lane::Any, call).await?)?;
-        match reply.code {
-            Code::Ok => Ok(true),
-            Code::Older | Code::SessionUnknown => Ok(false),
-            _ => Err(reply.unexpected()),
-        }
     }
 }
