@@ -8,7 +8,7 @@ mod connection;
 mod extract;
 mod history;
 mod open_body;
-pub mod openapi;
+mod openapi;
 mod operations;
 mod problem;
 mod router;
@@ -17,5 +17,5 @@ mod state;
 
 pub use operations::{Health, router as operations_router};
 pub use problem::Problem;
-pub use router::{Layered, router};
+pub use router::{Layered, document, router};
 pub use state::Api;

@@ -3,6 +3,6 @@
 use std::io::Write;
 
 pub(super) fn run() -> anyhow::Result<()> {
-    std::io::stdout().write_all(crate::http::openapi::document().as_bytes())?;
+    std::io::stdout().write_all(crate::http::document().as_bytes())?;
     Ok(())
 }

@@ -1,6 +1,5 @@
-//! The OpenAPI document: generated from the code, served, committed, and compared by CI.
+//! What the OpenAPI document says about the whole; its routes come from the router.
 
-use axum::Json;
 use utoipa::OpenApi;
 
 /// What the document says about the whole.
@@ -19,22 +18,3 @@ use utoipa::OpenApi;
     )
 )]
 pub(super) struct ApiDoc;
-
-/// The document as it is committed: `openapi.json`.
-///
-/// # Panics
-/// Never: the document is made of texts, numbers and lists.
-#[must_use]
-pub fn document() -> String {
-    let (_, document) = super::router::api_router().split_for_parts();
-    let mut text = document
-        .to_pretty_json()
-        .expect("the document is made of texts, numbers and lists");
-    text.push('\n');
-    text
-}
-
-pub(super) async fn serve() -> Json<utoipa::openapi::OpenApi> {
-    let (_, document) = super::router::api_router().split_for_parts();
-    Json(document)
-}
