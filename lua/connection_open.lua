@@ -17,7 +17,8 @@
 -- Returns {OK or ALREADY, state, live connections, ready, generation of the wake now filed or 0, url};
 --   {LIMIT_REACHED, limit, used, user of the oldest}; or {CLOSED}, {CONFLICT}, {SESSION_UNKNOWN},
 --   {SESSION_TERMINATED}, {SESSION_HIBERNATED}.
--- Emits connection.opened; connection.closed for what it replaces; session.waking.
+-- Emits connection.opened; connection.closed for what it replaces; connection.expired where slots are
+--   limited; session.waking.
 -- Cost O(log n) in the connections of the session.
 local guard_key, session_key, connections_key, details_key, deadlines_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local wakes_key, history_key, sessions_key, counts_key = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
@@ -46,6 +47,11 @@ if not known then
   if replaced_at then
     if user_of(redis.call('HGET', details_key, replaces)) ~= user_of(details) then return { CONFLICT } end
     end_connection(replaces, tonumber(replaced_at), now, 'replaced', settings.tombstone_ms)
+  end
+  if settings.max_connections > 0 and not holding then
+    -- The silent go first: a late heartbeat would bring one back into a slot that is given away here.
+    local stale = redis.call('ZRANGE', connections_key, '-inf', int(now - settings.window_ms), 'BYSCORE', 'LIMIT', 0, settings.review_limit, 'WITHSCORES')
+    for i = 1, #stale, 2 do end_connection(stale[i], tonumber(stale[i + 1]), tonumber(stale[i + 1]), 'expired') end
   end
   local used = live_count()
   if settings.max_connections > 0 and used >= settings.max_connections then

@@ -69,7 +69,9 @@ elseif record.state == 'running' then
   if not runs then by_hand()
   elseif not record.fenced and reached then set('fenced', 1) end
 elseif record.state == 'hibernating' and not runs then
-  move('hibernated', record.generation, 'platform', 'observed_at_rest')
+  -- Our own patch, seen before its answer was; or a hand's, while ours was on its way.
+  local ours = annotation == record.generation
+  move('hibernated', record.generation, ours and 'sweeper' or 'platform', ours and 'accepted' or 'observed_at_rest')
   redis.call('HDEL', session_key, 'refused', 'not_before', 'would')
   redis.call('ZREM', deadlines_key, sid)
 elseif runs and (record.state == 'hibernated' or (record.state == 'hibernating' and reached)) then

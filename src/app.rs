@@ -142,6 +142,9 @@ impl App {
             () = tasks.cancelled() => self.servers.stop(),
         }
         let served = self.servers.finish(self.drain).await;
+        if self.servers.is_killed() {
+            self.tasks.kill();
+        }
         self.tasks.stop();
         self.tasks.finish(self.drain).await.and(served)
     }

@@ -30,6 +30,7 @@ pub fn start(config: &SweeperConfig, store: &RedisStore, postgres: &Postgres, ta
                 renewal: config.sweeper_lease_renewal,
                 margin: config.lease_margin(),
                 token: uuid::Uuid::new_v4().to_string(),
+                holder: holder(),
                 sender,
             };
             let stopping = tasks.stopping();
@@ -65,6 +66,8 @@ struct RedisLease {
     margin: Duration,
     /// Unique per process start, so that a restarted process never takes its own old lease for a new one.
     token: String,
+    /// Host name and process id, for people.
+    holder: String,
     sender: watch::Sender<Option<u64>>,
 }
 
@@ -110,9 +113,8 @@ impl RedisLease {
         let leads = self.sender.borrow().is_some();
         let floor = if leads { 0 } else { self.last_term().await };
         let duration = u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX);
-        let holder = std::process::id().to_string();
         self.store
-            .lease_acquire(&self.token, duration, floor, &holder)
+            .lease_acquire(&self.token, duration, floor, &self.holder)
             .await
     }
 
@@ -154,4 +156,10 @@ pub async fn leading(
         () = stopping.cancelled() => None,
         led = leadership.wait_for(Option::is_some) => led.ok().and_then(|term| *term),
     }
+}
+
+/// Who holds the lease, for people: in Kubernetes the host name is the pod's.
+fn holder() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}:{}", host.trim(), std::process::id())
 }

@@ -45,6 +45,12 @@ impl Tasks {
         self.hard.cancel();
     }
 
+    /// Whether everything was to end at once.
+    #[must_use]
+    pub fn is_killed(&self) -> bool {
+        self.hard.is_cancelled()
+    }
+
     /// Spawns a task that lives as long as the process; if it ends before a stop was asked for, or
     /// fails, the process ends.
     pub fn spawn_essential<F>(&self, name: &'static str, task: F)
@@ -136,20 +142,23 @@ impl Tasks {
     pub fn stop_on_signals(&self) -> anyhow::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let tasks = self.clone();
-        self.spawn("signals", async move {
-            let tracker = tasks.clone();
-            let mut wait = async move || {
+        let (soft, hard) = (self.soft.clone(), self.hard.clone());
+        // Not among the tracked tasks: it must outlive the stop to hear the second signal.
+        drop(Self::new().spawn_tracked(async move {
+            for asked in 1.. {
                 tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
-                    () = tracker.soft.cancelled() => {}
                 }
-            };
-            wait().await;
-            tracing::info!("stopping");
-            tasks.stop();
-        });
+                if asked == 1 {
+                    tracing::info!("stopping; a second signal ends everything at once");
+                    soft.cancel();
+                } else {
+                    tracing::warn!("ending at once");
+                    hard.cancel();
+                }
+            }
+        }));
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use connection_tracker_client::{Handle, Intent, OpenRequest, Opened, SessionState};
+use connection_tracker_client::{Handle, Intent, OpenRequest, Opened, SessionState, Verdict};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::{Instant, sleep, timeout};
@@ -161,7 +161,7 @@ impl User {
                 None
             }
             Err(verdict) => {
-                info!("refused       {} at {session}: {verdict:?}", self.name);
+                info!("refused       {} at {session}: {}", self.name, in_words(&verdict));
                 None
             }
         }
@@ -172,7 +172,7 @@ impl User {
         let Ok(verdict) = timeout(self.pause(seconds), seat.handle.ended()).await else {
             return true;
         };
-        info!("cut           {} from {session}: {verdict:?}", self.name);
+        info!("cut           {} from {session}: {}", self.name, in_words(&verdict));
         false
     }
 
@@ -204,5 +204,16 @@ impl User {
             sleep(WAKE_POLL).await;
         }
         false
+    }
+}
+
+/// What a person at the log should read.
+fn in_words(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Refuse { problem, .. } => {
+            problem.detail.clone().unwrap_or_else(|| format!("{:?}", problem.kind))
+        }
+        Verdict::Close { cause, .. } => format!("{cause:?}"),
+        Verdict::Closed | Verdict::Stopped => "closed".to_owned(),
     }
 }

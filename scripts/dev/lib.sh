@@ -63,7 +63,7 @@ AT_EXIT=:
 on_exit() { AT_EXIT=$1; }
 at_exit() {
     local status=$?
-    trap '' INT TERM HUP
+    trap '' INT TERM HUP PIPE
     trap - EXIT
     set +e
     child_stop
@@ -74,6 +74,8 @@ trap at_exit EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 trap 'exit 129' HUP
+# Whoever read our output has gone: `./dev up | head`.
+trap 'exit 141' PIPE
 
 # in_session COMMAND...: for the background. A shell without job control makes what it sends there deaf to
 # Ctrl-C, which tests and servers would inherit; the process keeps the id that the shell knows.

@@ -12,6 +12,8 @@ settings_defaults() {
     : "${TRACKER_TELEMETRY_FORMAT:=text}"
     : "${TRACKER_DEMO_PREFIX:=demo-}"
     : "${TRACKER_DEMO_SESSIONS:=24}"
+    # The whole definition would give each session an idle timeout of 30 minutes, which beats the one above.
+    : "${SIMULATOR_SCHEMA:=open}"
     # Long enough to see a session wake, short enough not to wait for it.
     : "${SIMULATOR_START_MIN_MS:=1000}"
     : "${SIMULATOR_START_MAX_MS:=3000}"

@@ -15,8 +15,10 @@ command_test() {
     throwaway_up
     cargo_build
 
-    local -a runner=(cargo test --workspace --no-fail-fast)
-    ! cargo nextest --version >/dev/null 2>&1 || runner=(cargo nextest run --workspace --no-fail-fast)
+    local -a runner=(cargo test --no-fail-fast)
+    ! cargo nextest --version >/dev/null 2>&1 || runner=(cargo nextest run --no-fail-fast)
+    # --workspace beside --package would mean everything.
+    case " $* " in *" -p "* | *" --package"*) ;; *) runner+=(--workspace) ;; esac
     if [ $# -eq 0 ]; then
         step "compiling the tests"
         child "${runner[@]}" --no-run || fail "the tests do not compile: put right what cargo says above"

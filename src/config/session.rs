@@ -13,7 +13,7 @@ pub struct SessionConfig {
     /// How long a connection counts as live after its last acknowledged heartbeat
     #[arg(long, env = "TRACKER_SESSION_WINDOW", default_value = "60s", value_parser = duration::parse)]
     pub window: Duration,
-    /// How long a running session without a live connection stays running, where neither a policy nor the object says otherwise; 0s means never to sleep
+    /// How long a running session without a live connection stays running, where its object names no idle timeout; 0s means never to sleep
     #[arg(long, env = "TRACKER_SESSION_IDLE_TIMEOUT", default_value = "30m", value_parser = duration::parse)]
     pub idle_timeout: Duration,
     /// How long nothing expires and nothing hibernates after data was lost or time jumped; default: two windows

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::connection::{CloseParams, HeartbeatAnswer};
-use super::extract::Params;
+use super::extract::{Params, RawBody};
 use super::open_body::{OpenBody, word};
 use super::problem::Problem;
 use super::state::Api;
@@ -243,7 +243,10 @@ fn ids(
 /// Keeps many connections live for another window.
 #[utoipa::path(post, path = "/v1/connections/heartbeat", tag = "connections", request_body = IdBatch,
     responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 422, body = Problem)))]
-pub(super) async fn heartbeat(State(api): State<Api>, body: Bytes) -> Result<Json<BatchAnswer>, Problem> {
+pub(super) async fn heartbeat(
+    State(api): State<Api>,
+    RawBody(body): RawBody,
+) -> Result<Json<BatchAnswer>, Problem> {
     let mut answer = BatchAnswer::new(&api);
     let targets: Vec<HeartbeatTarget> = ids(parse(&body)?, &mut answer)?
         .into_iter()
@@ -271,7 +274,7 @@ pub(super) async fn heartbeat(State(api): State<Api>, body: Bytes) -> Result<Jso
 pub(super) async fn close(
     State(api): State<Api>,
     Params(params): Params<CloseParams>,
-    body: Bytes,
+    RawBody(body): RawBody,
 ) -> Result<Json<BatchAnswer>, Problem> {
     let reason = params.reason()?;
     let mut answer = BatchAnswer::new(&api);
@@ -286,7 +289,10 @@ pub(super) async fn close(
 /// Opens many connections; safe to repeat.
 #[utoipa::path(post, path = "/v1/connections/open", tag = "connections", request_body = OpenBatch,
     responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 422, body = Problem)))]
-pub(super) async fn open(State(api): State<Api>, body: Bytes) -> Result<Json<BatchAnswer>, Problem> {
+pub(super) async fn open(
+    State(api): State<Api>,
+    RawBody(body): RawBody,
+) -> Result<Json<BatchAnswer>, Problem> {
     let batch: Batch<OpenItem> = parse(&body)?;
     too_many(
         batch.sessions.0.iter().map(|(_, list)| list.len()).sum(),

@@ -14,7 +14,7 @@ use super::extract::{Body, ConnectionPath, Params, SessionPath};
 use super::open_body::{OpenBody, word};
 use super::problem::Problem;
 use super::state::Api;
-use crate::domain::{SessionState, clock};
+use crate::domain::{InvalidId, SessionState, clock};
 use crate::store::redis::Opened;
 
 /// The connection as it was opened.
@@ -168,6 +168,11 @@ pub(super) async fn close(
         .close(&session, &connection, &params.reason()?)
         .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// PUT and DELETE of `.../connections/count`: that id is the name of a call, and refused like the others.
+pub(super) async fn count_is_no_id() -> Problem {
+    Problem::invalid("connection", InvalidId::Reserved.to_string())
 }
 
 /// Exact number of live connections.

@@ -1,7 +1,7 @@
 //! The operations server: is the process alive, and should the load balancer send it requests.
 //!
 //! Readiness never looks at a dependency that replicas share: else all of them would leave the load
-//! balancer at once. `?verbose` tells how those are.
+//! balancer at once. `?verbose` tells which of the conditions holds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

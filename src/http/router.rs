@@ -49,7 +49,9 @@ fn api_router() -> OpenApiRouter<Api> {
 #[must_use]
 pub fn document() -> String {
     let (_, document) = api_router().split_for_parts();
-    let mut text = document.to_pretty_json().expect("the document is made of texts, numbers and lists");
+    let mut text = document
+        .to_pretty_json()
+        .expect("the document is made of texts, numbers and lists");
     text.push('\n');
     text
 }
@@ -57,9 +59,14 @@ pub fn document() -> String {
 /// The API with everything around it.
 pub fn router(api: Api) -> Router {
     let (routes, document) = api_router().split_for_parts();
+    let count_is_no_id = axum::routing::put(connection::count_is_no_id).delete(connection::count_is_no_id);
     let routes = routes
         .with_state(api)
-        .route("/openapi.json", axum::routing::get(async move || axum::Json(document.clone())));
+        .route("/v1/sessions/{session}/connections/count", count_is_no_id)
+        .route(
+            "/openapi.json",
+            axum::routing::get(async move || axum::Json(document.clone())),
+        );
     Router::layered(routes)
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::domain::platform_object::Desired;
-use crate::domain::{Generation, SessionId};
+use crate::domain::{Generation, SessionId, SessionState};
 use crate::platform::{Platform, PlatformError};
 use crate::store::StoreError;
 use crate::store::redis::{Confirmation, Observation, RedisStore};
@@ -96,9 +96,16 @@ impl Actor {
             return Ok(Round::Over);
         }
         // Something newer was seen or decided: the next round reads it, or finds the decision over.
-        Ok(match self.store.session_read(session).await? {
-            Some(record) if record.generation == acting && record.state.as_str() == "hibernating" => {
-                Round::Again
+        let record = self
+            .store
+            .session_read(session)
+            .await?
+            .filter(|record| record.generation == acting);
+        Ok(match record.map(|record| record.state) {
+            Some(SessionState::Hibernating) => Round::Again,
+            Some(SessionState::Hibernated) => {
+                tracing::info!(%session, generation = %acting, "hibernated, as the watch has seen already");
+                Round::Over
             }
             _ => Round::Over,
         })

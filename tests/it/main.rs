@@ -1,7 +1,17 @@
 //! The integration tests: real Redis, real Postgres, the real HTTP server, the platform simulator.
 
-#![expect(clippy::unwrap_used, reason = "in tests a panic is the report; helpers outside #[test] are tests too")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "in tests a panic is the report; helpers outside #[test] are tests too"
+)]
 
+mod batches;
+mod connections;
 mod history_store;
+mod lua;
+mod leadership;
+mod observe;
 mod platform;
+mod sessions;
 mod support;
+mod wakes;

@@ -1,8 +1,10 @@
 //! The simulated controller: phases, readiness, counts, flapping.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
-use crate::support::{Events, Lab, version};
+use crate::support::{Events, Lab, eventually, version};
 
 async fn counts(lab: &Lab, name: &str) -> (u64, u64) {
     let (_, list) = lab.get(&format!("/simulator/sessions?name={name}")).await;
@@ -95,6 +97,23 @@ async fn stop_taken_back_in_time_never_happens() {
 }
 
 #[tokio::test]
+async fn interrupted_start_takes_its_whole_time_anew() {
+    let lab = Lab::still().await;
+    let delay = Duration::from_millis(500);
+    lab.settings(json!({ "start_min_ms": 500, "start_max_ms": 500 }))
+        .await;
+    let first = Instant::now();
+    lab.create("one", "running").await;
+    eventually(async || (first.elapsed() > delay * 3 / 4).then_some(())).await;
+    lab.patch("one", json!({ "spec": { "state": "hibernated" } }))
+        .await;
+    let second = Instant::now();
+    lab.patch("one", json!({ "spec": { "state": "running" } })).await;
+    lab.reaches("one", "Running").await;
+    assert!(second.elapsed() >= delay, "{:?}", second.elapsed());
+}
+
+#[tokio::test]
 async fn shorter_delay_reaches_starts_under_way() {
     let lab = Lab::still().await;
     lab.create("one", "running").await;
@@ -114,21 +133,23 @@ async fn shorter_delay_reaches_starts_under_way() {
 }
 
 #[tokio::test]
-async fn patch_of_an_annotation_does_not_start_anew() {
-    let lab = Lab::still().await;
-    lab.create("one", "running").await;
-    lab.reaches("one", "Pending").await;
-    lab.patch(
-        "one",
-        json!({ "metadata": { "annotations": { "connection-tracker.dev/generation": "5" } } }),
-    )
-    .await;
-    lab.settings(json!({ "start_min_ms": 0, "start_max_ms": 0 }))
+async fn patches_of_annotations_do_not_start_anew() {
+    let lab = Lab::quick().await;
+    lab.settings(json!({ "start_min_ms": 300, "start_max_ms": 300 }))
         .await;
-    let object = lab.reaches("one", "Running").await;
+    lab.create("one", "running").await;
+    // Faster than the delay, so that a start that begins anew with each of them never ends.
+    let mut number = 0;
+    let object = eventually(|| {
+        number += 1;
+        let annotations = json!({ "connection-tracker.dev/generation": number.to_string() });
+        let patch = lab.patch("one", json!({ "metadata": { "annotations": annotations } }));
+        async { Some(patch.await.1).filter(|object| object["status"]["phase"] == "Running") }
+    })
+    .await;
     assert_eq!(
         object["metadata"]["annotations"]["connection-tracker.dev/generation"],
-        "5"
+        number.to_string()
     );
     assert_eq!(counts(&lab, "one").await, (1, 0));
 }

@@ -198,7 +198,7 @@ impl Links {
                 .unwrap_or("")
         };
         self.check_meta(&mut connection).await?;
-        warn_of_eviction(field("maxmemory_policy"));
+        check_eviction(field("maxmemory_policy"))?;
         let can_wait_aof = field("aof_enabled") == "1" && at_least_7_2(field("redis_version"));
         self.notice_server(field("run_id")).await;
         Ok(Link {
@@ -242,11 +242,19 @@ fn at_least_7_2(version: &str) -> bool {
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= (7, 2)
 }
 
-fn warn_of_eviction(policy: &str) {
-    if policy.starts_with("allkeys") || policy.starts_with("volatile") {
-        tracing::warn!(
-            policy,
-            "Redis may evict keys, which loses live connections; set maxmemory-policy noeviction"
-        );
+/// A server that evicts any key loses live connections without a trace: it is not used at all. One that
+/// evicts only keys with a TTL finds none here, but that is for its owner to know.
+fn check_eviction(policy: &str) -> Result<(), StoreError> {
+    if policy.starts_with("allkeys") {
+        let detail =
+            format!("maxmemory-policy is {policy}, which evicts live connections; set it to noeviction");
+        return Err(StoreError::Conflict {
+            doing: "checking Redis",
+            detail,
+        });
     }
+    if policy.starts_with("volatile") {
+        tracing::warn!(policy, "maxmemory-policy should be noeviction");
+    }
+    Ok(())
 }

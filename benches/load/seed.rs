@@ -1,0 +1,190 @@
+//! Sessions and their connections, made the way users make them: objects on the platform, opens through
+//! the API. Then waits until every wake is done and the history has left for Postgres.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use rand::seq::SliceRandom;
+use serde_json::json;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::http::{self, Connection};
+use super::redis_server::RedisServer;
+use super::row::{self, Bound, Row};
+
+/// Where load goes.
+pub(crate) struct Servers {
+    pub(crate) api: SocketAddr,
+    pub(crate) simulator: SocketAddr,
+}
+
+/// A user agent of the usual length: 110 bytes.
+const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 abcdefgh";
+const _: () = assert!(AGENT.len() == 110);
+/// Requests in flight while seeding.
+const AT_ONCE: usize = 8;
+const OPENS_PER_REQUEST: usize = 500;
+/// A busy machine wakes 100,000 sessions in a few minutes; after this something is wrong.
+const LONGEST_WAIT: Duration = Duration::from_secs(900);
+
+/// Sessions with one connection each; both ids are UUIDs.
+pub(crate) struct Population {
+    pub(crate) pairs: Vec<(String, String)>,
+}
+
+impl Population {
+    pub(crate) fn generate(count: usize) -> Self {
+        let id = || Uuid::new_v4().to_string();
+        Self {
+            pairs: (0..count).map(|_| (id(), id())).collect(),
+        }
+    }
+
+    /// Bodies of batches that name every pair once, in random order.
+    pub(crate) fn heartbeat_batches(&self, size: usize) -> Vec<Vec<u8>> {
+        let mut order: Vec<&(String, String)> = self.pairs.iter().collect();
+        order.shuffle(&mut rand::rng());
+        order
+            .chunks_exact(size)
+            .map(|chunk| {
+                let sessions: serde_json::Map<_, _> = chunk
+                    .iter()
+                    .map(|(session, connection)| (session.clone(), json!([connection])))
+                    .collect();
+                let body = json!({ "gateway": "gw-1", "sessions": sessions }).to_string();
+                http::post("/v1/connections/heartbeat", body.as_bytes())
+            })
+            .collect()
+    }
+}
+
+/// Makes the objects, opens the connections, and waits until nothing is left to do.
+pub(crate) async fn seed(
+    servers: &Servers,
+    redis: &mut RedisServer,
+    population: &Population,
+) -> anyhow::Result<()> {
+    let count = population.pairs.len();
+    let started = Instant::now();
+    eprintln!("==> making {count} sessions");
+    let objects = population
+        .pairs
+        .iter()
+        .map(|(session, _)| {
+            let body = json!({
+                "apiVersion": "stream.space/v1alpha1", "kind": "Session", "metadata": { "name": session },
+                "spec": { "user": "bench", "template": "desktop", "state": "running" },
+            });
+            let path = "/apis/stream.space/v1alpha1/namespaces/default/sessions";
+            http::post(path, body.to_string().as_bytes())
+        })
+        .collect();
+    send_all(servers.simulator, objects, |status, _| status == 201).await?;
+    settled(redis, count).await?;
+
+    eprintln!("==> opening {count} connections, which wakes each session once");
+    let opens = population
+        .pairs
+        .chunks(OPENS_PER_REQUEST)
+        .map(|chunk| {
+            let sessions: serde_json::Map<_, _> = chunk
+                .iter()
+                .map(|(session, connection)| {
+                    let item = json!({
+                        "id": connection, "user_id": Uuid::new_v4().to_string(), "client_ip": "203.0.113.7",
+                        "user_agent": AGENT, "protocol": "websocket",
+                    });
+                    (session.clone(), json!([item]))
+                })
+                .collect();
+            let body = json!({ "gateway": "gateway-1", "sessions": sessions }).to_string();
+            http::post("/v1/connections/open", body.as_bytes())
+        })
+        .collect();
+    // Nothing rejected and nothing to be sent again.
+    send_all(servers.api, opens, |status, body| {
+        status == 200 && contains(body, br#""rejected":[],"retry":[]"#)
+    })
+    .await?;
+    settled(redis, count).await?;
+    eprintln!("==> seeded in {} s", started.elapsed().as_secs());
+    Ok(())
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// Sends each request until its answer is good; a handful of times at most.
+async fn send_all(
+    address: SocketAddr,
+    requests: Vec<Vec<u8>>,
+    is_good: fn(u16, &[u8]) -> bool,
+) -> anyhow::Result<()> {
+    let per_task = requests.len().div_ceil(AT_ONCE).max(1);
+    let mut tasks = JoinSet::new();
+    for part in requests.chunks(per_task).map(<[_]>::to_vec) {
+        tasks.spawn(async move {
+            let mut connection = Connection::open(address).await?;
+            for request in part {
+                let mut answer = String::new();
+                for _ in 0..5 {
+                    let (status, body) = connection.exchange(&request).await?;
+                    if is_good(status, body) {
+                        answer.clear();
+                        break;
+                    }
+                    answer = format!("{status}: {}", String::from_utf8_lossy(body));
+                }
+                ensure!(answer.is_empty(), "seeding failed: {answer}");
+            }
+            Ok(())
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+/// Waits until every session runs, no wake is filed and the history is in Postgres.
+async fn settled(redis: &mut RedisServer, sessions: usize) -> anyhow::Result<()> {
+    let sessions = i64::try_from(sessions)?;
+    let until = Instant::now() + LONGEST_WAIT;
+    loop {
+        let left = redis.unfinished().await?;
+        if left.running == sessions && left.wakes == 0 && left.history == 0 {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            bail!(
+                "the replica is not done after {} s: {left:?}",
+                LONGEST_WAIT.as_secs()
+            );
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Memory of the whole server per connection: records, deadlines, details, lists, buffers, all.
+pub(crate) async fn bytes_per_connection(
+    redis: &mut RedisServer,
+    before: f64,
+    connections: usize,
+) -> anyhow::Result<Row> {
+    // Buffers that seeding filled are given back by the server within a few seconds.
+    let mut lowest = f64::INFINITY;
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        lowest = lowest.min(redis.used_memory().await?);
+    }
+    let connections = f64::from(u32::try_from(connections).context("fewer than 2^32 connections")?);
+    Ok(Row::plain(
+        row::BYTES,
+        (lowest - before) / connections,
+        "bytes",
+        Bound::ValueAtMost(1300.0),
+    ))
+}

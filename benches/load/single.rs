@@ -1,0 +1,120 @@
+//! Single heartbeats over HTTP, against a handler that does nothing under the same router, layers,
+//! extractor of the path and JSON answer. A heartbeat has no body, so neither reads one.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use axum::extract::Path;
+use axum::routing::post;
+use axum::serve::ListenerExt;
+use axum::{Json, Router};
+use connection_tracker::http::Layered;
+use rand::seq::SliceRandom;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::task::LocalSet;
+
+use super::http::{self, Connection};
+use super::row::{self, Bound, Row};
+use super::seed::Population;
+
+/// Kept-alive connections, one request in flight on each: a gateway that does not batch.
+const CONNECTIONS: usize = 256;
+
+#[derive(Serialize)]
+struct Answer {
+    next_heartbeat_in_ms: u64,
+    window_ms: u64,
+}
+
+async fn nothing(Path((_session, _connection)): Path<(String, String)>) -> Json<Answer> {
+    Json(Answer {
+        next_heartbeat_in_ms: 18_321,
+        window_ms: 60_000,
+    })
+}
+
+/// Serves the handler that does nothing until the process is ended.
+pub(crate) async fn serve_noop(address: SocketAddr) -> anyhow::Result<()> {
+    let path = "/v1/sessions/{session}/connections/{connection}/heartbeat";
+    let router = Router::layered(Router::new().route(path, post(nothing)));
+    let listener = TcpListener::bind(address).await?.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    Ok(axum::serve(listener, router).await?)
+}
+
+/// Rate of heartbeats against rate of nothing.
+pub(crate) async fn row(
+    api: SocketAddr,
+    noop: SocketAddr,
+    population: &Population,
+    length: Duration,
+    runs: usize,
+) -> anyhow::Result<Row> {
+    let mut requests: Vec<Vec<u8>> = population
+        .pairs
+        .iter()
+        .map(|(session, connection)| {
+            http::post(
+                &format!("/v1/sessions/{session}/connections/{connection}/heartbeat"),
+                b"",
+            )
+        })
+        .collect();
+    requests.shuffle(&mut rand::rng());
+    let requests = Rc::new(requests);
+    let mut rates = Vec::new();
+    for run in 1..=runs.max(1) {
+        let baseline = load(noop, &requests, length).await?;
+        let rate = load(api, &requests, length).await?;
+        eprintln!(
+            "==> singles, run {run}: {rate:.0} heartbeats/s, {baseline:.0} of nothing ({:.3})",
+            rate / baseline
+        );
+        rates.push((rate, baseline));
+    }
+    Ok(Row::median(
+        row::SINGLE,
+        "heartbeats/s",
+        rates,
+        Bound::RatioAtLeast(0.4),
+    ))
+}
+
+async fn load(address: SocketAddr, requests: &Rc<Vec<Vec<u8>>>, length: Duration) -> anyhow::Result<f64> {
+    let next = Rc::new(Cell::new(0_usize));
+    let mut connections = Vec::new();
+    for _ in 0..CONNECTIONS {
+        connections.push(Connection::open(address).await?);
+    }
+    let started = Instant::now();
+    let senders = LocalSet::new();
+    let mut handles = Vec::new();
+    for mut connection in connections {
+        let (requests, next) = (Rc::clone(requests), Rc::clone(&next));
+        handles.push(senders.spawn_local(async move {
+            let mut sent = 0_u32;
+            while started.elapsed() < length {
+                let request = &requests[next.replace(next.get() + 1) % requests.len()];
+                let (status, answer) = connection.exchange(request).await?;
+                ensure!(
+                    status == 200,
+                    "a heartbeat was answered {status}: {}",
+                    String::from_utf8_lossy(answer)
+                );
+                sent += 1;
+            }
+            Ok(sent)
+        }));
+    }
+    senders.await;
+    let mut sent = 0_u32;
+    for handle in handles {
+        sent += handle.await??;
+    }
+    Ok(f64::from(sent) / started.elapsed().as_secs_f64())
+}

@@ -1,0 +1,6 @@
+//! Who sweeps: one by the lease, two for good without it. The lease saves work and carries no promise.
+
+mod ledger;
+mod lease;
+mod random;
+mod two_leaders;

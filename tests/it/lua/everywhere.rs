@@ -1,0 +1,140 @@
+//! Every script on a server in cluster mode, and on one that forgets its scripts all the time.
+
+use std::time::Duration;
+
+use connection_tracker::store::redis::scripts;
+use deadpool_redis::redis::Value as Reply;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::redis::RedisChoice;
+use crate::support::{SOON, TestCluster, eventually, user};
+
+const HALF_AN_HOUR: Duration = Duration::from_secs(1_801);
+
+/// The whole product once: no script is left out.
+async fn drive(cluster: &TestCluster) {
+    let (api, state) = (cluster.api(), cluster.state());
+    cluster.platform.create_many("s", 40).await;
+    cluster.arm().await;
+    cluster.end_hold().await;
+
+    // Many partitions at once: batches go out as pipelines.
+    let mut opens = serde_json::Map::new();
+    let mut ids = serde_json::Map::new();
+    for number in 0..40 {
+        let session = format!("s-{number}");
+        opens.insert(session.clone(), json!([{ "id": "c", "user_id": "ann" }, { "id": "d", "user_id": "bob" }]));
+        ids.insert(session, json!(["c", "d"]));
+    }
+    let ids = json!(ids);
+    let answer = api.batch("open", &json!(opens)).await.expect(200);
+    assert_eq!((&answer.body["accepted"], &answer.body["retry"]), (&json!(80), &json!([])), "{}", answer.body);
+    for _ in 0..5 {
+        let answer = api.batch("heartbeat", &ids).await.expect(200);
+        assert_eq!(answer.body["accepted"], 80, "{}", answer.body);
+    }
+    api.heartbeat("s-1", "never").await.expect_problem(404, "connection-not-tracked");
+    assert_eq!(api.live("s-1").await, ["c", "d"]);
+    let answer = api.batch("close", &ids).await.expect(200);
+    assert_eq!(answer.body["accepted"], 80, "{}", answer.body);
+    assert_eq!(api.count("s-1").await, 0);
+
+    // Refused once, then put to sleep: review, confirm, refuse, settle.
+    let refusal = json!({ "verb": "patch", "name": "s-1", "times": 1, "action": { "status": 422 } });
+    cluster.platform.rule(refusal).await;
+    state.age("s-1", HALF_AN_HOUR).await;
+    eventually(SOON, "the refusal is recorded", async || state.field("s-1", "refused").await).await;
+    state.look_now("s-1").await;
+    cluster.wait_for_state("s-1", "hibernated").await;
+
+    // Refused once, then woken: claim, confirm, fail, done.
+    cluster.platform.fault("patch", 1, json!({ "status": 422 })).await;
+    api.open("s-1", "e", &user("ann")).await.expect(201);
+    eventually(SOON, "the failure is recorded", async || state.field("s-1", "error").await).await;
+    state.age("s-1", Duration::from_secs(30)).await;
+    cluster.wait_for_state("s-1", "running").await;
+
+    cluster.platform.delete("s-1").await;
+    cluster.wait_for_state("s-1", "terminated").await;
+    let rows = api.ended("s-0", 2).await;
+    assert_eq!(rows.len(), 2);
+}
+
+/// Names of the scripts the server never ran, as far as it remembers.
+async fn never_ran(cluster: &TestCluster) -> Vec<&'static str> {
+    let all = scripts();
+    let mut words = vec!["SCRIPT", "EXISTS"];
+    words.extend(all.iter().map(|script| script.sha.as_str()));
+    let known: Vec<bool> = cluster.redis.get(&words).await;
+    let missing = all.iter().zip(known).filter(|(_, is_known)| !is_known);
+    missing.map(|(script, _)| script.name).collect()
+}
+
+async fn errors(cluster: &TestCluster) -> Vec<String> {
+    let info: String = cluster.redis.get(&["INFO", "errorstats"]).await;
+    let lines = info.lines().filter_map(|line| line.strip_prefix("errorstat_"));
+    lines.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn every_script_runs_on_a_server_in_cluster_mode() {
+    let mut cluster = TestCluster::builder().redis(RedisChoice::OwnCluster).start().await;
+    drive(&cluster).await;
+    cluster.replicas[0].stop().await.unwrap();
+    assert_eq!(never_ran(&cluster).await, Vec::<&str>::new());
+    let errors = errors(&cluster).await;
+    let is_known = |error: &String| error.starts_with("NOSCRIPT:");
+    assert!(errors.iter().all(is_known), "nothing but scripts sent for the first time: {errors:?}");
+}
+
+#[tokio::test]
+async fn everything_goes_on_while_the_server_forgets_its_scripts() {
+    let cluster = TestCluster::builder().redis(RedisChoice::Own).start().await;
+    let done = CancellationToken::new();
+    let forget = async {
+        let mut times = 0_u32;
+        while !done.is_cancelled() {
+            cluster.redis.cli(&["SCRIPT", "FLUSH"]).await;
+            times += 1;
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+        times
+    };
+    let drive = async {
+        drive(&cluster).await;
+        done.cancel();
+    };
+    let ((), times) = tokio::join!(drive, forget);
+    let errors = errors(&cluster).await;
+    assert!(errors.iter().any(|error| error.starts_with("NOSCRIPT:")), "it was felt: {times} times, {errors:?}");
+    assert!(errors.iter().all(|error| error.starts_with("NOSCRIPT:")), "{errors:?}");
+}
+
+/// Key by key: cluster mode refuses a call whose KEYS lie in two slots, but only where it is made.
+#[tokio::test]
+async fn nothing_is_kept_outside_the_slots_of_its_partition() {
+    let cluster = TestCluster::builder().redis(RedisChoice::OwnCluster).start().await;
+    cluster.platform.create_many("s", 40).await;
+    for number in 0..40 {
+        cluster.api().open(&format!("s-{number}"), "c", &user("ann")).await.expect(201);
+    }
+    let keys: Vec<String> = cluster.redis.get(&["KEYS", "*"]).await;
+    let prefix = keys.iter().find_map(|key| key.strip_suffix(":meta")).unwrap().to_owned();
+    for key in keys {
+        let slot: u16 = cluster.redis.get(&["CLUSTER", "KEYSLOT", &key]).await;
+        let rest = key.strip_prefix(&prefix).unwrap();
+        let Some(tag) = rest.strip_prefix(":{") else {
+            assert!([":meta", ":leader"].contains(&rest), "{key}");
+            continue;
+        };
+        let partition: u16 = tag[..3].parse().unwrap();
+        assert_eq!(slot / 64, partition, "{key}");
+        if let Some(session) = rest.split(":session:").nth(1) {
+            let slot: u16 = cluster.redis.get(&["CLUSTER", "KEYSLOT", session]).await;
+            assert_eq!(slot / 64, partition, "{session} belongs there");
+        }
+    }
+    let kind: Reply = cluster.redis.cli(&["INFO", "errorstats"]).await;
+    assert!(!format!("{kind:?}").contains("CROSSSLOT"), "{kind:?}");
+}

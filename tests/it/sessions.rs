@@ -1,0 +1,9 @@
+//! Sessions that sleep and wake, as a gateway and the platform see it: over HTTP, with the simulator.
+
+mod cancelled;
+mod idle;
+mod intents;
+mod on_time;
+mod refused;
+mod restraint;
+pub(crate) mod steps;
