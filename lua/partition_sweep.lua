@@ -12,6 +12,12 @@ local settings, limit, term = cjson.decode(ARGV[1]), tonumber(ARGV[2]), tonumber
 --@include guard
 if settings.refuse_lower_term and term < guard_term then return { FENCED } end
 if term > guard_term then redis.call('HSET', guard_key, 'term', int(term)) end
+-- Written before the clock stepped back: nothing lies further ahead than an hour (deadlines) or the
+-- longest back-off (wakes). Looking too early is harmless.
+for key, longest in pairs({ [deadlines_key] = 3600000, [wakes_key] = 900000 }) do
+  local ahead = redis.call('ZRANGE', key, '(' .. int(now + longest + 60000), '+inf', 'BYSCORE', 'LIMIT', 0, limit)
+  for _, member in ipairs(ahead) do redis.call('ZADD', key, int(now), member) end
+end
 local due = redis.call('ZRANGE', deadlines_key, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, limit)
 local wakes = redis.call('ZRANGE', wakes_key, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, limit)
 return { OK, epoch, due, wakes }

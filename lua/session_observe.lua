@@ -10,8 +10,8 @@
 -- KEYS[9] ct:{t}:counts            hash    sessions by state, connections by protocol
 -- ARGV[1] settings JSON
 -- ARGV[2] session id
--- ARGV[3] object JSON: gone, uid, version, desired, ready, annotation, idle_timeout_ms, created_at, url, phase, list_version
--- Returns {OK, state}, {OLDER, state} (not newer than the record has seen) or {SESSION_UNKNOWN} (gone and unknown).
+-- ARGV[3] object JSON: gone, uid, version, desired, ready, annotation, idle_timeout_ms, url, over, list_version
+-- Returns {OK, state}, {OLDER, state, version} (not newer than that one, which the record has seen) or {SESSION_UNKNOWN} (gone and unknown).
 -- Emits session.* for what changed, connection.closed when the session ended.
 -- Cost O(log n); O(connections) when the session ended.
 local guard_key, session_key, connections_key, details_key, deadlines_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -20,12 +20,17 @@ local settings, sid, object = cjson.decode(ARGV[1]), ARGV[2], cjson.decode(ARGV[
 --@include guard
 --@include session
 --@include version
+-- A list taken after the record was found to have seen `over` is older than that: the platform was restored.
+-- The record must still stand there, else what it has seen since would be taken back.
+local function went_back()
+  return object.list_version and record.version == object.over and newer(record.version, object.list_version)
+end
 --@include terminated
 -- Not newer than what was seen: late news. After a restore of the platform versions go down; only a list
 -- taken later whose own version is below the one seen proves that.
 if record.version and record.uid == object.uid and not newer(object.version, record.version)
-  and not (object.list_version and newer(record.version, object.list_version)) then
-  return { OLDER, record.state }
+  and not went_back() then
+  return { OLDER, record.state, record.version }
 end
 if record.state == 'terminated' then return { OK, record.state } end
 local first = not record.state
@@ -52,7 +57,8 @@ local function by_hand()
     file_wake('platform', 'hibernated_by_hand_with_live_connections')
   else
     move('hibernated', next_generation(), 'platform', 'hibernated_by_hand')
-    redis.call('ZREM', deadlines_key, sid)
+    -- The silent ones still have to end: the next review expires them.
+    if redis.call('ZCARD', connections_key) > 0 then look_again_at(now) else redis.call('ZREM', deadlines_key, sid) end
   end
 end
 

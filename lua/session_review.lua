@@ -45,6 +45,8 @@ end
 
 --@include expire
 local live = redis.call('ZCARD', connections_key)
+if live > 0 and record.empty_since then unset('empty_since') end
+purge_tombstones()
 if live > 0 and (record.state == 'hibernated' or record.state == 'hibernating') then
   file_wake('sweeper', 'live_connection')
   return answer(WAKE)

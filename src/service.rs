@@ -4,6 +4,7 @@
 pub mod act;
 pub mod connections;
 pub mod error;
+mod gone;
 pub mod history;
 mod in_flight;
 pub mod introduce;

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -35,8 +37,14 @@ pub(crate) struct Population {
 }
 
 impl Population {
+    /// The same ids each time, so that a measurement can be repeated on servers that hold them already.
     pub(crate) fn generate(count: usize) -> Self {
-        let id = || Uuid::new_v4().to_string();
+        let mut random = StdRng::seed_from_u64(1);
+        let mut id = || {
+            uuid::Builder::from_random_bytes(random.random())
+                .into_uuid()
+                .to_string()
+        };
         Self {
             pairs: (0..count).map(|_| (id(), id())).collect(),
         }
@@ -81,7 +89,10 @@ pub(crate) async fn seed(
             http::post(path, body.to_string().as_bytes())
         })
         .collect();
-    send_all(servers.simulator, objects, |status, _| status == 201).await?;
+    send_all(servers.simulator, objects, |status, _| {
+        status == 201 || status == 409
+    })
+    .await?;
     settled(redis, count).await?;
 
     eprintln!("==> opening {count} connections, which wakes each session once");

@@ -80,7 +80,7 @@ impl User {
         };
         self.wait_until_awake(session, &seat).await;
         if self.stay(session, &mut seat, seconds).await {
-            seat.handle.close("user left");
+            seat.handle.close("user_left");
             info!("disconnected  {} from {session}", self.name);
         }
     }

@@ -8,10 +8,12 @@ if not holding then
     local last_seen = tonumber(stale[i + 1])
     end_connection(stale[i], last_seen, last_seen, 'expired')
     expired = expired + 1
-    if redis.call('ZCARD', connections_key) == 0 and not record.empty_since then
-      -- It ceased to be live a window after its last heartbeat, however late this is noticed.
-      set('empty_since', last_seen + settings.window_ms)
-      set('last_disconnect', last_seen + settings.window_ms)
+    local ceased = last_seen + settings.window_ms
+    if redis.call('ZCARD', connections_key) == 0 and ceased > tonumber(record.empty_since or 0) then
+      -- It ceased to be live a window after its last heartbeat, however late this is noticed. A late
+      -- heartbeat may have kept it live beyond the close that had set empty_since.
+      set('empty_since', ceased)
+      set('last_disconnect', ceased)
     end
   end
   if expired >= settings.review_limit then

@@ -2,12 +2,13 @@
 if not instant('empty_since', 0) then set('empty_since', now) end
 local timeout = idle_timeout()
 if timeout < 0 then
-  redis.call('ZREM', deadlines_key, sid)
+  -- Never, as things are: looked at now and then, since the default may be changed by a restart.
+  look_again_at(now + 3600000)
   return answer(WAITING)
 end
 local empty_since = tonumber(record.empty_since)
 local due = math.max(empty_since + timeout, (instant('woken_at', 0) or 0) + settings.minimum_run_ms,
-  instant('not_before', settings.start_limit_ms * 4) or 0, holding and hold_until or 0)
+  instant('not_before', 900000) or 0, holding and hold_until or 0)
 if due > now then
   look_again_at(due)
   return answer(WAITING)

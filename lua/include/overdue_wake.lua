@@ -1,7 +1,7 @@
 -- Included by session_review: a waking session; past its start limit it is tried again while somebody
 -- is connected, and given up when nobody is.
 if record.state == 'waking' then
-  local limit_at = instant('since', 0) + settings.start_limit_ms
+  local limit_at = (instant('due_at', 900000) or instant('since', 0)) + settings.start_limit_ms
   if limit_at > now then
     local newest = redis.call('ZRANGE', connections_key, -1, -1, 'WITHSCORES')
     look_again_at(math.min(limit_at, live > 0 and tonumber(newest[2]) + settings.window_ms * 2 or limit_at))
@@ -14,6 +14,7 @@ if record.state == 'waking' then
     file_wake('sweeper', 'start_limit', math.min(60000 * 2 ^ (attempts - 1), 900000))
     return answer(WAKE)
   end
+  redis.call('HDEL', session_key, 'attempts')
   if record.object == 'hibernated' then
     move('hibernated', next_generation(), 'sweeper', 'wake_given_up')
     redis.call('ZREM', deadlines_key, sid)

@@ -2,12 +2,12 @@
 if object.gone then
   if not record.state then return { SESSION_UNKNOWN } end
   -- Only the object that was there can go: news of an older one of that name is ignored.
-  if record.uid ~= object.uid then return { OLDER, record.state } end
+  if record.uid ~= object.uid then return { OLDER, record.state, record.version } end
   if record.state ~= 'terminated' then terminate('object_gone') end
   return { OK, record.state }
 end
 if record.uid and record.uid ~= object.uid then
-  if not newer(object.version, record.version) then return { OLDER, record.state } end
+  if not newer(object.version, record.version) and not went_back() then return { OLDER, record.state, record.version } end
   if record.state ~= 'terminated' then terminate('object_replaced') end
   end_all_connections('session_terminated', 10000)
   redis.call('HINCRBY', counts_key, 'state:terminated', -1)
@@ -15,7 +15,7 @@ if record.uid and record.uid ~= object.uid then
   record = { generation = 0 }
 end
 if object.desired == 'terminated' then
-  if record.state == 'terminated' then return { OLDER, record.state } end
+  if record.state == 'terminated' then return { OLDER, record.state, record.version } end
   if not record.state then redis.call('ZADD', sessions_key, 0, sid) end
   set('uid', object.uid)
   set('version', object.version)

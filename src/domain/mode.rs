@@ -48,7 +48,7 @@ impl Adopt {
 /// The mode as it is kept in Postgres: one row per change, the highest version is in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ModeRecord {
-    /// Raised by one with every change; the copies in Redis carry it, so an old one never wins.
+    /// Raised with every change, at least the time in ms; the copies in Redis carry it, so an old one never wins.
     pub version: i64,
     /// What is in force.
     pub mode: Mode,

@@ -293,7 +293,8 @@ pub(super) async fn open(
     State(api): State<Api>,
     RawBody(body): RawBody,
 ) -> Result<Json<BatchAnswer>, Problem> {
-    let batch: Batch<OpenItem> = parse(&body)?;
+    // Items are read one by one: a field of the wrong kind in one of them must not cost the others.
+    let batch: Batch<serde_json::Value> = parse(&body)?;
     too_many(
         batch.sessions.0.iter().map(|(_, list)| list.len()).sum(),
         MAX_OPENS,
@@ -302,11 +303,15 @@ pub(super) async fn open(
     let mut answer = BatchAnswer::new(&api);
     let mut requests: Vec<(SessionId, OpenRequest)> = Vec::new();
     for (session, list) in batch.sessions.0 {
-        for OpenItem { id, mut body } in list {
-            body.gateway = body.gateway.or_else(|| gateway.clone());
-            let request = ConnectionId::parse(&id)
+        for item in list {
+            let id = item["id"].as_str().unwrap_or_default().to_owned();
+            let request = OpenItem::deserialize(item)
                 .ok()
-                .and_then(|id| body.into_request(id, "", api.keeps_full_addresses).ok());
+                .and_then(|OpenItem { id, mut body }| {
+                    body.gateway = body.gateway.or_else(|| gateway.clone());
+                    let id = ConnectionId::parse(&id).ok()?;
+                    body.into_request(id, "", api.keeps_full_addresses).ok()
+                });
             match (&session.0, request) {
                 (Ok(session), Some(request)) => requests.push((session.clone(), request)),
                 _ => answer.reject(session.text(), &id, Rejection::Invalid),

@@ -81,7 +81,16 @@ impl OpenBody {
                 agent: self.user_agent.map(|agent| cut_text(&agent, MAX_AGENT_BYTES)),
                 protocol: word(self.protocol, &at("protocol"))?,
                 gateway: word(self.gateway, &at("gateway"))?,
-                metadata: self.metadata,
+                metadata: self
+                    .metadata
+                    .into_iter()
+                    .map(|(key, value)| {
+                        (
+                            cut_text(&key, MAX_METADATA_BYTES),
+                            cut_text(&value, MAX_METADATA_BYTES),
+                        )
+                    })
+                    .collect(),
             },
             intent: self.intent,
             replaces,

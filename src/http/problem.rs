@@ -81,6 +81,13 @@ impl Problem {
         problem
     }
 
+    /// 503: the request took too long.
+    #[must_use]
+    pub fn timed_out() -> Self {
+        let text = "the request took too long; keep the user connected and send the same call again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", text).retry()
+    }
+
     /// Asks to come again in 1 to 3 s, spread so that those turned away do not come back together.
     #[must_use]
     fn retry(mut self) -> Self {

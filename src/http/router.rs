@@ -6,10 +6,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, Request, Response, StatusCode};
+use axum::middleware::Next;
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
-use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -82,13 +82,18 @@ impl Layered for Router {
         routes
             .fallback(unknown_path)
             .method_not_allowed_fallback(wrong_method)
-            .layer(TimeoutLayer::with_status_code(
-                StatusCode::SERVICE_UNAVAILABLE,
-                REQUEST_TIMEOUT,
-            ))
+            .layer(axum::middleware::from_fn(bounded))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(PropagateRequestIdLayer::new(id.clone()))
             .layer(SetRequestIdLayer::new(id, MakeRequestUuid))
+    }
+}
+
+/// Ends a request that takes too long with a problem, as every other error.
+async fn bounded(request: Request<Body>, next: Next) -> Response<Body> {
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::timed_out().into_response(),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::platform::{Platform, PlatformError};
 use crate::store::StoreError;
 use crate::store::redis::{Confirmation, Observation, RedisStore};
 
-use super::wake::gone;
+use super::gone::gone;
 
 /// Rounds within one act; after them the session's own deadline brings it back.
 const ROUNDS: usize = 5;
@@ -55,10 +55,7 @@ impl Actor {
             return self.settle(session, acting, &object.version).await;
         }
         if object.annotation >= Some(acting) || object.desired == Desired::Terminated {
-            let seen = Observation::Object {
-                object,
-                list_version: None,
-            };
+            let seen = Observation::Object(object);
             self.store.session_observe(session, &seen).await?;
             return Ok(Round::Over);
         }
@@ -118,7 +115,9 @@ impl Actor {
         error: PlatformError,
     ) -> Result<Round, StoreError> {
         match error {
-            PlatformError::Gone { .. } => gone(&self.store, session).await?,
+            PlatformError::Gone { .. } => {
+                gone(&self.store, self.platform.as_ref(), session).await?;
+            }
             PlatformError::Conflict { .. } => return Ok(Round::Again),
             PlatformError::Unavailable { .. } => {
                 tracing::warn!(%session, %error, "the outcome of a hibernation is not known; read again at its deadline");

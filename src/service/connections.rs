@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use rand::RngExt;
 
 use super::TrackError;
@@ -20,6 +21,9 @@ use crate::store::redis::{
 const LIST_LIMIT: u32 = 10_000;
 /// Pauses before an open is tried again on a session the platform was just asked about.
 const INTRODUCTIONS: usize = 2;
+/// Sessions of one batch the platform is asked about at once, and for how long in all.
+const ASKED_AT_ONCE: usize = 16;
+const ASK_FOR: Duration = Duration::from_secs(5);
 
 /// The use cases of connections; cloning shares what is behind.
 #[derive(Clone)]
@@ -121,20 +125,28 @@ impl Connections {
         }
     }
 
-    /// Opens many; one outcome per request, in order.
+    /// Opens many; one outcome per request, in order. Sessions the platform has to be asked about are
+    /// asked about together, and those that take too long are to be sent again.
     pub async fn open_many(&self, requests: &[(SessionId, OpenRequest)]) -> Vec<ItemOutcome> {
         let replies = self.store.connection_open_many(requests).await;
-        let mut outcomes = Vec::with_capacity(requests.len());
-        for ((session, request), reply) in requests.iter().zip(replies) {
-            let result = match reply {
-                Ok(OpenReply::SessionUnknown) => self.open(session, request).await,
-                Ok(reply) => self.opened(session, reply),
-                Err(error) => Err(error.into()),
-            };
-            outcomes.push(match result {
-                Ok(_) => ItemOutcome::Accepted,
-                Err(error) => rejected(&error),
-            });
+        let mut outcomes = vec![ItemOutcome::Retry; requests.len()];
+        let mut unknown = Vec::new();
+        for (index, reply) in replies.into_iter().enumerate() {
+            match reply {
+                Ok(OpenReply::SessionUnknown) => unknown.push(index),
+                Ok(reply) => outcomes[index] = outcome(self.opened(&requests[index].0, reply)),
+                Err(error) => outcomes[index] = outcome(Err(error.into())),
+            }
+        }
+        let mut asked = futures_util::stream::iter(unknown)
+            .map(|index| async move {
+                let (session, request) = &requests[index];
+                (index, outcome(self.open(session, request).await))
+            })
+            .buffer_unordered(ASKED_AT_ONCE);
+        let until = tokio::time::Instant::now() + ASK_FOR;
+        while let Ok(Some((index, outcome))) = tokio::time::timeout_at(until, asked.next()).await {
+            outcomes[index] = outcome;
         }
         outcomes
     }
@@ -224,6 +236,10 @@ impl Connections {
             .await?
             .ok_or(TrackError::SessionUnknown)
     }
+}
+
+fn outcome(result: Result<Opened, TrackError>) -> ItemOutcome {
+    result.map_or_else(|error| rejected(&error), |_| ItemOutcome::Accepted)
 }
 
 fn rejected(error: &TrackError) -> ItemOutcome {

@@ -87,10 +87,7 @@ impl Introducer {
             Ok(Err(error)) => return Err(Failed::Unavailable(error.to_string())),
             Ok(Ok(object)) => object,
         };
-        let seen = Observation::Object {
-            object,
-            list_version: None,
-        };
+        let seen = Observation::Object(object);
         self.store
             .session_observe(session, &seen)
             .await

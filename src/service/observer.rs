@@ -11,17 +11,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::StreamExt;
 use tokio::sync::Notify;
 
-use super::wake::gone;
+use super::gone::{Asked, gone};
 use crate::domain::SessionId;
 use crate::domain::platform_object::PlatformObject;
 use crate::lease::{self, Leadership};
 use crate::lifecycle::Tasks;
 use crate::platform::{ListScope, Platform, PlatformError, PlatformEvent};
 use crate::store::StoreError;
-use crate::store::redis::{Observation, RedisStore};
+use crate::store::redis::{Observation, Observed, RedisStore};
 
 /// Observations of one list written at once; each is one script call.
 const AT_ONCE: usize = 64;
+/// Objects missing in a list that are asked for at once.
+const ASKED_AT_ONCE: usize = 16;
+
+/// A version that is not newer than one the record has seen.
+struct Late {
+    object: PlatformObject,
+    over: String,
+}
 
 /// Watches the platform while this process leads.
 #[derive(Clone)]
@@ -88,7 +96,12 @@ impl Observer {
         let (observer, stopping) = (self.clone(), tasks.stopping());
         tasks.spawn_essential("observer", async move {
             // Each sweep that finds reason to asks for a list; the first of a term always does.
-            while lease::leading(&mut leadership, &stopping).await.is_some() {
+            let mut began = None;
+            while let Some(term) = lease::leading(&mut leadership, &stopping).await {
+                if began.replace(term) == Some(term) {
+                    // The lease was given up and was still ours: no sweep calls this term's first.
+                    observer.relist();
+                }
                 let mut lost = leadership.clone();
                 tokio::select! {
                     () = observer.watch_when_asked() => {}
@@ -114,7 +127,7 @@ impl Observer {
     async fn watch(&self) {
         let mut events = self.platform.watch().ready_chunks(AT_ONCE);
         let mut lists: HashMap<ListScope, HashSet<SessionId>> = HashMap::new();
-        let mut older: Vec<PlatformObject> = Vec::new();
+        let mut older: Vec<Late> = Vec::new();
         while let Some(chunk) = events.next().await {
             for group in chunk.chunk_by(|a, b| is_listed(a) && is_listed(b)) {
                 if is_listed(&group[0]) {
@@ -122,6 +135,7 @@ impl Observer {
                     for names in lists.values_mut() {
                         names.extend(objects.iter().map(|object| object.session.clone()));
                     }
+                    self.show(&objects);
                     let writes = objects.into_iter().map(|object| self.write(object));
                     let late = futures_util::future::join_all(writes).await;
                     older.extend(late.into_iter().flatten());
@@ -136,6 +150,7 @@ impl Observer {
                         self.list_done(scope, &named, std::mem::take(&mut older)).await;
                     }
                     Ok(PlatformEvent::Changed(object)) => {
+                        self.show(std::slice::from_ref(object));
                         self.write(object.clone()).await;
                     }
                     Ok(PlatformEvent::Deleted(object)) => self.deleted(object).await,
@@ -146,17 +161,24 @@ impl Observer {
         }
     }
 
+    /// Only the watch and its lists show: what is written late must not hide what was shown since.
+    fn show(&self, objects: &[PlatformObject]) {
+        let mut shown = self.lock_shown();
+        for object in objects {
+            shown.insert(object.session.clone(), object.clone());
+        }
+    }
+
     /// Writes one version; gives it back when the record says that it has seen a newer one.
-    async fn write(&self, object: PlatformObject) -> Option<PlatformObject> {
+    async fn write(&self, object: PlatformObject) -> Option<Late> {
         let session = object.session.clone();
-        self.lock_shown().insert(session.clone(), object.clone());
-        let seen = Observation::Object {
-            object: object.clone(),
-            list_version: None,
-        };
-        match self.store.session_observe(&session, &seen).await {
-            Ok(true) => None,
-            Ok(false) => Some(object),
+        match self
+            .store
+            .session_observe(&session, &Observation::Object(object.clone()))
+            .await
+        {
+            Ok(Observed::Older(over)) if over != object.version => Some(Late { object, over }),
+            Ok(_) => None,
             Err(error) => {
                 tracing::debug!(%session, %error, "an observation could not be written; it is tried again");
                 self.unwritten
@@ -182,19 +204,20 @@ impl Observer {
 
     /// What a complete list did not name may be gone: each is asked for by itself, since the list says
     /// nothing about objects made since. And versions that went down are checked against a later list.
-    async fn list_done(&self, scope: &ListScope, named: &HashSet<SessionId>, older: Vec<PlatformObject>) {
+    async fn list_done(&self, scope: &ListScope, named: &HashSet<SessionId>, older: Vec<Late>) {
         if let Err(error) = self.ask_for_absent(scope, named).await {
-            tracing::warn!(%error, "sessions missing in the list could not be asked for");
+            tracing::warn!(%error, "sessions missing in the list could not be asked for; listing again");
             self.is_list_unfinished.store(true, Ordering::Relaxed);
         }
         let Some(first) = older.first() else { return };
-        match self.platform.list_version(&first.session).await {
-            Ok(version) => {
-                for object in older {
+        match self.platform.list_version(&first.object.session).await {
+            Ok(list_version) => {
+                for Late { object, over } in older {
                     let session = object.session.clone();
-                    let seen = Observation::Object {
+                    let seen = Observation::Restored {
                         object,
-                        list_version: Some(version.clone()),
+                        over,
+                        list_version: list_version.clone(),
                     };
                     if let Err(error) = self.store.session_observe(&session, &seen).await {
                         tracing::debug!(%session, %error, "an observation could not be written");
@@ -206,18 +229,18 @@ impl Observer {
     }
 
     async fn ask_for_absent(&self, scope: &ListScope, named: &HashSet<SessionId>) -> Result<(), StoreError> {
-        for session in self.store.sessions().await? {
-            if named.contains(&session) || !scope.covers(&session) {
-                continue;
-            }
-            match self.platform.read(&session).await {
-                Err(PlatformError::Gone { .. }) => gone(&self.store, &session).await?,
-                Ok(object) => {
-                    self.write(object).await;
-                }
-                Err(error) => {
-                    tracing::debug!(%session, %error, "a session missing in the list could not be asked for");
-                }
+        let known = self.store.sessions().await?;
+        let absent = known
+            .into_iter()
+            .filter(|session| !named.contains(session) && scope.covers(session));
+        let mut asked = futures_util::stream::iter(absent)
+            .map(|session| async move { gone(&self.store, self.platform.as_ref(), &session).await })
+            .buffer_unordered(ASKED_AT_ONCE);
+        while let Some(answer) = asked.next().await {
+            if answer? == Asked::Unanswered {
+                // The rest would wait for the same silence, and events with it.
+                self.is_list_unfinished.store(true, Ordering::Relaxed);
+                break;
             }
         }
         Ok(())

@@ -8,6 +8,7 @@ use rand::RngExt;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::gone::gone;
 use super::in_flight::InFlight;
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::lifecycle::Tasks;
@@ -19,6 +20,9 @@ use crate::store::redis::{Claim, Observation, RedisStore, WakeEntry};
 const CLAIM: Duration = Duration::from_secs(15);
 /// First back-off inside a claim; doubles, jittered.
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
+/// Conflicts in a row that are answered by reading at once; beyond them somebody else is writing all the
+/// time, and a pause helps both.
+const CONFLICTS: u32 = 5;
 /// When a wake that the platform refuses (or keeps failing) is tried again.
 const RETRY: Duration = Duration::from_secs(15);
 
@@ -67,7 +71,8 @@ impl Waker {
             let _begun = begun;
             // The slot comes before the claim: a claim that waits for a slot would run out unused.
             let Ok(_slot) = waker.slots.acquire().await else { return };
-            if let Err(error) = waker.carry_out(&entry).await {
+            // On the heap, and only now: many thousands may wait for a slot, and a wake under way takes 20 kB.
+            if let Err(error) = Box::pin(waker.carry_out(&entry)).await {
                 tracing::warn!(session = %entry.session, %error, "a wake could not be carried out; the leader tries again");
             }
         });
@@ -80,15 +85,23 @@ impl Waker {
             return Ok(());
         }
         let mut backoff = FIRST_BACKOFF;
+        let mut conflicts = 0;
         loop {
             let (reason, delay) = match self.attempt(entry).await? {
                 Attempt::Done => return Ok(()),
-                // Only the platform's own pace bounds this: each round is a read and a refused write.
-                Attempt::Again if Instant::now() < until => continue,
-                Attempt::Again => (
-                    "the object changes faster than it can be written".to_owned(),
-                    Duration::ZERO,
-                ),
+                Attempt::Again if conflicts < CONFLICTS => {
+                    conflicts += 1;
+                    continue;
+                }
+                Attempt::Again => {
+                    conflicts = 0;
+                    let jittered = backoff.mul_f64(rand::rng().random_range(0.5..=1.0));
+                    backoff *= 2;
+                    (
+                        "the object changes faster than it can be written".to_owned(),
+                        jittered,
+                    )
+                }
                 Attempt::Refused(reason) => {
                     tracing::warn!(session = %entry.session, reason, "the platform refuses to wake a session");
                     return self.fail(entry, &reason, RETRY).await;
@@ -101,7 +114,7 @@ impl Waker {
             };
             if Instant::now() + delay >= until {
                 tracing::warn!(session = %entry.session, reason, "a wake failed within its claim");
-                return self.fail(entry, &reason, delay).await;
+                return self.fail(entry, &reason, delay.max(RETRY)).await;
             }
             tokio::time::sleep(delay).await;
         }
@@ -162,13 +175,7 @@ impl Waker {
     async fn observe(&self, object: PlatformObject) -> Result<(), StoreError> {
         let session = object.session.clone();
         self.store
-            .session_observe(
-                &session,
-                &Observation::Object {
-                    object,
-                    list_version: None,
-                },
-            )
+            .session_observe(&session, &Observation::Object(object))
             .await
             .map(drop)
     }
@@ -176,7 +183,7 @@ impl Waker {
     async fn not_read(&self, entry: &WakeEntry, error: PlatformError) -> Result<Attempt, StoreError> {
         Ok(match error {
             PlatformError::Gone { .. } => {
-                gone(&self.store, &entry.session).await?;
+                gone(&self.store, self.platform.as_ref(), &entry.session).await?;
                 Attempt::Done
             }
             PlatformError::Conflict { .. } => Attempt::Again,
@@ -186,13 +193,4 @@ impl Waker {
             PlatformError::Refused { .. } => Attempt::Refused(error.to_string()),
         })
     }
-}
-
-/// The platform says that the object does not exist: the record ends, if it is still the same object.
-pub(super) async fn gone(store: &RedisStore, session: &crate::domain::SessionId) -> Result<(), StoreError> {
-    if let Some(record) = store.session_read(session).await? {
-        let uid = record.fields.get("uid").cloned().unwrap_or_default();
-        store.session_observe(session, &Observation::Gone { uid }).await?;
-    }
-    Ok(())
 }

@@ -28,7 +28,7 @@ pub use heartbeat::{HeartbeatBatcher, HeartbeatOutcome, HeartbeatTarget};
 pub use history::StreamEntry;
 pub use keys::{Keys, PARTITIONS, Partition, PartitionKey, SessionKey};
 pub use lease::LeaseReply;
-pub use observe::Observation;
+pub use observe::{Observation, Observed};
 pub use partition::{SweptPartition, Watermark};
 pub use script::{Script, all as scripts};
 pub use session::{Confirmation, Review, ReviewOutcome, SessionRecord};

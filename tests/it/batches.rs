@@ -1,12 +1,13 @@
 //! Batches: each item gets its own outcome, whoever it travels with.
 
+mod many;
+mod outcomes;
+
 use std::collections::BTreeMap;
 
-use futures_util::future::join_all;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use crate::support::proxy::Fault;
-use crate::support::{Answer, TestCluster, user};
+use crate::support::{Answer, TestCluster};
 
 /// `(session, connection) -> reason` of the rejected.
 fn rejected(answer: &Answer) -> BTreeMap<(String, String), String> {
@@ -14,7 +15,12 @@ fn rejected(answer: &Answer) -> BTreeMap<(String, String), String> {
     let items = answer.body["rejected"].as_array().unwrap();
     items
         .iter()
-        .map(|item| ((text(item, "session_id"), text(item, "connection_id")), text(item, "reason")))
+        .map(|item| {
+            (
+                (text(item, "session_id"), text(item, "connection_id")),
+                text(item, "reason"),
+            )
+        })
         .collect()
 }
 
@@ -26,240 +32,4 @@ async fn started(sessions: usize) -> TestCluster {
     let cluster = TestCluster::one().await;
     cluster.platform.create_many("s", sessions).await;
     cluster
-}
-
-#[tokio::test]
-async fn each_heartbeat_of_a_batch_gets_its_own_outcome() {
-    let cluster = started(3).await;
-    let api = cluster.api();
-    api.open("s-0", "live", &user("ann")).await.expect(201);
-    api.open("s-0", "closed", &user("ann")).await.expect(201);
-    api.close("s-0", "closed").await.expect(204);
-    api.session("s-1").await.expect(200);
-    cluster.platform.patch("s-1", json!({ "spec": { "state": "hibernated" } })).await;
-    cluster.wait_for_state("s-1", "hibernated").await;
-    api.session("s-2").await.expect(200);
-    cluster.platform.delete("s-2").await;
-    cluster.wait_for_state("s-2", "terminated").await;
-
-    let sessions = json!({
-        "s-0": ["live", "closed", "never", "a b"], "s-1": ["x"], "s-2": ["x"], "nobody": ["x"], "b/d": ["x"],
-    });
-    let answer = api.batch("heartbeat", &sessions).await.expect(200);
-    assert_eq!(answer.body["accepted"], 1);
-    assert_eq!(answer.body["retry"], json!([]));
-    let wanted = [
-        (key("s-0", "closed"), "closed"),
-        (key("s-0", "never"), "not_tracked"),
-        (key("s-0", "a b"), "invalid"),
-        (key("s-1", "x"), "session_hibernated"),
-        (key("s-2", "x"), "session_terminated"),
-        (key("nobody", "x"), "not_tracked"),
-        (key("b/d", "x"), "invalid"),
-    ];
-    let wanted: BTreeMap<_, _> = wanted.into_iter().map(|(key, reason)| (key, reason.to_owned())).collect();
-    assert_eq!(rejected(&answer), wanted);
-    let next = answer.body["next_heartbeat_in_ms"].as_u64().unwrap();
-    assert!((16_000..=20_000).contains(&next), "{next}");
-}
-
-#[tokio::test]
-async fn each_open_of_a_batch_gets_its_own_outcome_and_a_bad_one_costs_no_other() {
-    let cluster = TestCluster::builder().set("max-connections", 2).start().await;
-    cluster.platform.create_many("s", 4).await;
-    let api = cluster.api();
-    api.open("s-0", "anns", &user("ann")).await.expect(201);
-    api.session("s-1").await.expect(200);
-    api.close("s-1", "early").await.expect(204);
-    let ann = |id: &str| json!({ "id": id, "user_id": "ann" });
-    let sessions = json!({
-        "s-0": [{ "id": "anns", "user_id": "bob" }, ann("anns"), ann("new"), ann("one-too-many")],
-        "s-1": [ann("early"), ann("a b"), { "id": "nobody", "user_id": "" }, ann("good")],
-        "s-2": [ann("count"), ann("good")],
-        "missing": [ann("x")],
-    });
-    let answer = api.batch("open", &sessions).await.expect(200);
-    assert_eq!(answer.body["accepted"], 4, "{}", answer.body);
-    assert_eq!(answer.body["retry"], json!([]));
-    let wanted = [
-        (key("s-0", "anns"), "connection_conflict"),
-        (key("s-0", "one-too-many"), "limit_reached"),
-        (key("s-1", "early"), "closed"),
-        (key("s-1", "a b"), "invalid"),
-        (key("s-1", "nobody"), "invalid"),
-        (key("s-2", "count"), "invalid"),
-        (key("missing", "x"), "session_not_found"),
-    ];
-    let wanted: BTreeMap<_, _> = wanted.into_iter().map(|(key, reason)| (key, reason.to_owned())).collect();
-    assert_eq!(rejected(&answer), wanted);
-    assert_eq!(api.live("s-0").await, ["anns", "new"]);
-    assert_eq!(api.live("s-1").await, ["good"]);
-    let list = api.get("/v1/sessions/s-2/connections").await;
-    assert_eq!(list.body["connections"][0]["gateway"], "gw-test", "that of the batch, where an item names none");
-}
-
-/// A field of one item that is of the wrong kind must not cost the other items their open either.
-#[tokio::test]
-async fn item_whose_fields_do_not_parse_costs_no_other() {
-    let cluster = started(1).await;
-    let api = cluster.api();
-    let sessions = json!({ "s-0": [
-        { "id": "bad-ip", "user_id": "ann", "client_ip": "300.1.1.1" },
-        { "id": "bad-intent", "user_id": "ann", "intent": "cat" },
-        { "id": "no-user" },
-        { "id": "good", "user_id": "ann" },
-    ]});
-    let answer = api.batch("open", &sessions).await.expect(200);
-    assert_eq!(answer.body["accepted"], 1, "{}", answer.body);
-    let reasons: Vec<_> = rejected(&answer).into_values().collect();
-    assert_eq!(reasons, ["invalid", "invalid", "invalid"]);
-    assert_eq!(api.live("s-0").await, ["good"]);
-}
-
-#[tokio::test]
-async fn closes_of_a_batch_are_success_also_the_second_time_and_for_unknown_ones() {
-    let cluster = started(1).await;
-    let api = cluster.api();
-    api.open("s-0", "c", &user("ann")).await.expect(201);
-    let sessions = json!({ "s-0": ["c", "c", "never"], "nobody": ["x"], "s 0": ["x"] });
-    for _ in 0..2 {
-        let answer = api.batch("close", &sessions).await.expect(200);
-        assert_eq!(answer.body["accepted"], 4, "{}", answer.body);
-        assert_eq!(rejected(&answer).into_values().collect::<Vec<_>>(), ["invalid"]);
-    }
-    assert_eq!(api.ended("s-0", 1).await.len(), 1);
-}
-
-#[tokio::test]
-async fn batches_over_their_limits_are_413_and_name_both_numbers() {
-    let cluster = started(1).await;
-    let api = cluster.api();
-    let ids: Vec<String> = (0..10_001).map(|n| format!("c{n}")).collect();
-    for call in ["heartbeat", "close"] {
-        let answer = api.batch(call, &json!({ "s-0": ids })).await.expect_problem(413, "too-large");
-        let detail = answer.body["detail"].as_str().unwrap();
-        assert!(detail.contains("10001") && detail.contains("10000"), "{detail}");
-    }
-    let opens: Vec<Value> = ids[..1_001].iter().map(|id| json!({ "id": id, "user_id": "ann" })).collect();
-    let answer = api.batch("open", &json!({ "s-0": opens })).await.expect_problem(413, "too-large");
-    let detail = answer.body["detail"].as_str().unwrap();
-    assert!(detail.contains("1001") && detail.contains("1000"), "{detail}");
-    assert_eq!(api.count("s-0").await, 0, "nothing of a batch over its limit is taken");
-}
-
-#[tokio::test]
-async fn bodies_of_another_shape_are_refused_whole() {
-    let cluster = started(1).await;
-    for body in [json!(null), json!([]), json!({}), json!({ "sessions": [] }), json!({ "sessions": { "s-0": "c" } })] {
-        let answer = cluster.api().post("/v1/connections/heartbeat", &body).await;
-        answer.expect_problem(422, "invalid-request");
-    }
-    let answer = cluster.api().batch("heartbeat", &json!({})).await.expect(200);
-    assert_eq!(answer.body["accepted"], 0);
-}
-
-#[tokio::test]
-async fn ten_thousand_heartbeats_in_one_batch_all_count() {
-    let cluster = started(100).await;
-    let api = cluster.api();
-    let mut all = Map::new();
-    for sessions in (0..100).collect::<Vec<_>>().chunks(10) {
-        let mut opens = Map::new();
-        for session in sessions {
-            let items: Vec<Value> = (0..100).map(|n| json!({ "id": format!("c{n}"), "user_id": "ann" })).collect();
-            opens.insert(format!("s-{session}"), json!(items));
-            let ids: Vec<String> = (0..100).map(|n| format!("c{n}")).collect();
-            all.insert(format!("s-{session}"), json!(ids));
-        }
-        let answer = api.batch("open", &json!(opens)).await.expect(200);
-        assert_eq!(answer.body["accepted"], 1_000, "{}", answer.body);
-    }
-    let all = json!(all);
-    let answer = api.batch("heartbeat", &all).await.expect(200);
-    assert_eq!(answer.body["accepted"], 10_000, "{}", answer.body["rejected"]);
-    let answer = api.batch("close", &all).await.expect(200);
-    assert_eq!(answer.body["accepted"], 10_000);
-    let answer = api.batch("heartbeat", &all).await.expect(200);
-    assert_eq!(rejected(&answer).len(), 10_000);
-    assert!(rejected(&answer).values().all(|reason| reason == "closed"));
-}
-
-#[tokio::test]
-async fn heartbeats_of_concurrent_requests_share_calls_and_keep_their_own_outcomes() {
-    let cluster = started(8).await;
-    let api = cluster.api();
-    for session in 0..8 {
-        let name = format!("s-{session}");
-        for id in ["live", "closed"] {
-            api.open(&name, id, &user("ann")).await.expect(201);
-        }
-        api.close(&name, "closed").await.expect(204);
-    }
-    let singles = (0..400_usize).map(async |n| {
-        let session = format!("s-{}", n % 8);
-        match n % 3 {
-            0 => api.heartbeat(&session, "live").await.expect(200),
-            1 => api.heartbeat(&session, "closed").await.expect_problem(410, "connection-closed"),
-            _ => api.heartbeat(&session, "never").await.expect_problem(404, "connection-not-tracked"),
-        };
-    });
-    let batches = (0..40_usize).map(async |n| {
-        let session = format!("s-{}", n % 8);
-        let sessions = json!({ session.clone(): ["never", "live", "closed", "live"] });
-        let answer = api.batch("heartbeat", &sessions).await.expect(200);
-        assert_eq!(answer.body["accepted"], 2);
-        let wanted = [(key(&session, "closed"), "closed"), (key(&session, "never"), "not_tracked")];
-        let wanted = wanted.map(|(key, reason)| (key, reason.to_owned()));
-        assert_eq!(rejected(&answer), BTreeMap::from(wanted));
-    });
-    tokio::join!(join_all(singles), join_all(batches));
-}
-
-#[tokio::test]
-async fn duplicates_inside_a_batch_are_each_answered() {
-    let cluster = started(1).await;
-    let api = cluster.api();
-    let twice = json!({ "id": "c", "user_id": "ann" });
-    let answer = api.batch("open", &json!({ "s-0": [twice, twice] })).await.expect(200);
-    assert_eq!(answer.body["accepted"], 2);
-    assert_eq!(api.count("s-0").await, 1);
-    let ids: Vec<&str> = std::iter::repeat_n("c", 600).chain(["never", "never"]).collect();
-    let answer = api.batch("heartbeat", &json!({ "s-0": ids })).await.expect(200);
-    assert_eq!(answer.body["accepted"], 600, "{}", answer.body);
-    assert_eq!(answer.body["rejected"].as_array().unwrap().len(), 2);
-    // The same session named twice in one object, which a map would lose.
-    let text = r#"{"sessions":{"s-0":["c"],"s-0":["never"]}}"#;
-    let url = format!("{}/v1/connections/heartbeat", api.base());
-    let answer = reqwest::Client::new().post(url).body(text).send().await.unwrap();
-    let answer: Value = answer.json().await.unwrap();
-    assert_eq!((&answer["accepted"], &answer["rejected"][0]["connection_id"]), (&json!(1), &json!("never")));
-}
-
-#[tokio::test]
-async fn what_could_not_be_asked_is_to_be_sent_again_as_it_is() {
-    let cluster = TestCluster::builder().fault_proxies().set("redis-response-timeout", "500ms").start().await;
-    cluster.platform.create_many("s", 2).await;
-    let api = cluster.api();
-    api.open("s-0", "c", &user("ann")).await.expect(201);
-    cluster.proxies().redis.set(Fault::Cut);
-    let ids = json!({ "s-0": ["c", "a b"], "s-1": ["d"] });
-    let retry = json!([
-        { "session_id": "s-0", "connection_id": "c" },
-        { "session_id": "s-1", "connection_id": "d" },
-    ]);
-    for call in ["heartbeat", "close"] {
-        let answer = api.batch(call, &ids).await.expect(200);
-        assert_eq!((&answer.body["accepted"], &answer.body["retry"]), (&json!(0), &retry), "{call}");
-        assert_eq!(rejected(&answer).into_values().collect::<Vec<_>>(), ["invalid"], "{call}");
-    }
-    let opens = json!({ "s-1": [{ "id": "d", "user_id": "ann" }] });
-    let answer = api.batch("open", &opens).await.expect(200);
-    assert_eq!(answer.body["retry"], json!([{ "session_id": "s-1", "connection_id": "d" }]));
-    cluster.proxies().redis.set(Fault::Pass);
-    crate::support::eventually(crate::support::SOON, "the batch is taken", async || {
-        api.batch("open", &opens).await.body["accepted"] == 1
-    })
-    .await;
-    let answer = api.batch("heartbeat", &ids).await.expect(200);
-    assert_eq!(answer.body["accepted"], 2);
 }

@@ -7,11 +7,14 @@
 
 mod batches;
 mod connections;
+mod exactly_once;
+mod guard;
 mod history_store;
-mod lua;
 mod leadership;
+mod lua;
 mod observe;
 mod platform;
+mod retry;
 mod sessions;
 mod support;
 mod wakes;

@@ -12,8 +12,10 @@ pub(crate) mod http;
 pub(crate) mod platform;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod proxies;
 pub(crate) mod proxy;
 pub(crate) mod redis;
+pub(crate) mod replica;
 pub(crate) mod settings;
 pub(crate) mod state;
 

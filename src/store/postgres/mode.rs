@@ -39,7 +39,12 @@ impl Postgres {
     ) -> Result<ModeRecord, StoreError> {
         call("recording the mode", async {
             sqlx::query(
-                "INSERT INTO mode (mode, adopt, changed_by, reason) VALUES ($1, $2, $3, $4)
+                // At least the time in ms: a database that was rebuilt must not start below the copies in
+                // Redis, which would then ignore every change.
+                "INSERT INTO mode (version, mode, adopt, changed_by, reason)
+                 SELECT greatest(coalesce(max(version), 0) + 1,
+                                 (extract(epoch FROM clock_timestamp()) * 1000)::bigint), $1, $2, $3, $4
+                 FROM mode
                  RETURNING version, mode, adopt, changed_by, reason, changed_at",
             )
             .bind(mode.as_str())

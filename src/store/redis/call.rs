@@ -3,9 +3,10 @@
 //! Every script is safe to repeat, so a call whose connection broke is sent again on a new one; one
 //! that timed out is not, since its caller has waited long enough.
 
+use std::io::Write;
 use std::time::Duration;
 
-use deadpool_redis::redis::{self, Cmd, Pipeline, RedisError, Value};
+use deadpool_redis::redis::{Cmd, Pipeline, RedisError, Value};
 use rand::RngExt;
 
 use super::RedisStore;
@@ -19,55 +20,68 @@ use crate::store::StoreError;
 const REPEATS: usize = 3;
 
 /// One call of a script.
+///
+/// Its keys and arguments lie one after the other in one buffer: a flush of heartbeats has thousands of
+/// them, and an allocation for each would cost more than everything else here.
 #[derive(Clone)]
 pub(super) struct Call {
     script: &'static Script,
-    keys: Vec<String>,
-    args: Vec<Vec<u8>>,
+    words: Vec<u8>,
+    /// Where each word ends.
+    ends: Vec<usize>,
+    /// How many of the words are keys; the rest are arguments.
+    keys: usize,
 }
 
 impl Call {
     /// A call with these keys; the settings are added by the connection it is sent on.
-    pub(super) fn new(script: &'static Script, keys: Vec<String>) -> Self {
-        Self {
+    pub(super) fn new(script: &'static Script, keys: impl IntoIterator<Item = String>) -> Self {
+        let call = Self {
             script,
-            keys,
-            args: Vec::new(),
-        }
+            words: Vec::new(),
+            ends: Vec::new(),
+            keys: 0,
+        };
+        let mut call = keys.into_iter().fold(call, |call, key| call.arg_str(&key));
+        call.keys = call.ends.len();
+        call
     }
 
     /// Adds an argument.
     pub(super) fn arg(mut self, arg: impl std::fmt::Display) -> Self {
-        self.args.push(arg.to_string().into_bytes());
+        write!(self.words, "{arg}").expect("a vector takes whatever is written");
+        self.ends.push(self.words.len());
         self
     }
 
     /// Adds a text as an argument.
     pub(super) fn arg_str(mut self, arg: &str) -> Self {
-        self.args.push(arg.as_bytes().to_vec());
+        self.words.extend_from_slice(arg.as_bytes());
+        self.ends.push(self.words.len());
         self
     }
 
     fn command(&self, settings: &str, with_source: bool) -> Cmd {
-        let mut cmd = if with_source {
-            redis::cmd("EVAL")
+        let (name, script) = if with_source {
+            ("EVAL", &self.script.source)
         } else {
-            redis::cmd("EVALSHA")
+            ("EVALSHA", &self.script.sha)
         };
-        cmd.arg(if with_source {
-            &self.script.source
-        } else {
-            &self.script.sha
-        })
-        .arg(self.keys.len());
-        for key in &self.keys {
-            cmd.arg(key);
+        let size = script.len() + settings.len() + self.words.len();
+        let mut cmd = Cmd::with_capacity(self.ends.len() + 4, size + 32);
+        cmd.arg(name).arg(script).arg(self.keys);
+        let word = |at: usize| {
+            let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+            &self.words[start..self.ends[at]]
+        };
+        for at in 0..self.keys {
+            cmd.arg(word(at));
         }
         if self.script.takes_settings {
             cmd.arg(settings);
         }
-        for arg in &self.args {
-            cmd.arg(arg);
+        for at in self.keys..self.ends.len() {
+            cmd.arg(word(at));
         }
         cmd
     }
@@ -82,6 +96,8 @@ pub(super) enum Lane {
     Shared(usize),
     /// The sweeper's own.
     Own,
+    /// That of confirmations, which WAIT may block.
+    Fence,
 }
 
 impl RedisStore {
@@ -90,6 +106,7 @@ impl RedisStore {
             Lane::Any => self.links.any().await,
             Lane::Shared(number) => self.links.lane(number).await,
             Lane::Own => self.links.own().await,
+            Lane::Fence => self.links.fence().await,
         }
     }
 
@@ -213,7 +230,8 @@ impl RedisStore {
                 (values, broken)
             }
             Err(error) => {
-                let broken = (remedy(&error) == Remedy::Reconnect).then_some(link);
+                // Silence may be a dead connection: this caller is told, the next one connects anew.
+                let broken = (error.is_timeout() || remedy(&error) == Remedy::Reconnect).then_some(link);
                 (
                     open.iter().map(|_| Err(Failure::Redis(error.clone()))).collect(),
                     broken,

@@ -182,14 +182,11 @@ async fn flush(store: &RedisStore, lane: Lane, jobs: Vec<Job>) {
     let calls = chunks
         .iter()
         .map(|chunk| {
-            let keys = chunk
-                .iter()
-                .map(|item| {
-                    store
-                        .keys
-                        .of_session(&target(item).session, SessionKey::Connections)
-                })
-                .collect();
+            let keys = chunk.iter().map(|item| {
+                store
+                    .keys
+                    .within(item.0, &target(item).session, SessionKey::Connections)
+            });
             chunk
                 .iter()
                 .fold(Call::new(&CONNECTION_HEARTBEAT, keys), |call, item| {
@@ -260,7 +257,7 @@ impl RedisStore {
             .map(|target| {
                 let keys = [SessionKey::Session, SessionKey::Connections, SessionKey::Details]
                     .map(|key| self.keys.of_session(&target.session, key));
-                Call::new(&CONNECTION_CLASSIFY, keys.to_vec()).arg(&target.connection)
+                Call::new(&CONNECTION_CLASSIFY, keys).arg(&target.connection)
             })
             .collect();
         let answers = self.call_many(lane, calls).await;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use deadpool_redis::redis::{Pipeline, Value};
 
 use super::RedisStore;
-use super::error::store_error;
+use super::error::{Remedy, remedy, store_error};
 use super::keys::{Partition, PartitionKey};
 use super::reply;
 use crate::domain::SessionId;
@@ -151,7 +151,7 @@ impl RedisStore {
             .await;
         let values = sent.and_then(|values| values.into_iter().map(Value::extract_error).collect());
         values.map_err(|error| {
-            if super::error::remedy(&error) == super::error::Remedy::Reconnect {
+            if error.is_timeout() || remedy(&error) == Remedy::Reconnect {
                 link.discard();
             }
             store_error(doing, error)

@@ -133,16 +133,17 @@ impl Keys {
     /// A key of a session.
     #[must_use]
     pub fn of_session(&self, session: &SessionId, key: SessionKey) -> String {
+        self.within(Partition::of(session), session, key)
+    }
+
+    /// A key of a session whose partition is known: a heartbeat finds it once, before it is gathered.
+    pub(super) fn within(&self, partition: Partition, session: &SessionId, key: SessionKey) -> String {
         let name = match key {
-            SessionKey::Session => "session",
-            SessionKey::Connections => "connections",
-            SessionKey::Details => "details",
+            SessionKey::Session => "}:session:",
+            SessionKey::Connections => "}:connections:",
+            SessionKey::Details => "}:details:",
         };
-        format!(
-            "{}:{{{}}}:{name}:{session}",
-            self.prefix,
-            Partition::of(session).tag()
-        )
+        [&self.prefix, ":{", partition.tag(), name, session.as_str()].concat()
     }
 
     /// The nine keys of the scripts of a session, in the order their headers give.

@@ -21,6 +21,8 @@ use crate::store::StoreError;
 
 /// How long making a connection may take; a black-holed server must not hold a request longer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a confirmation may take: two waits for replicas, one begun by another and its own.
+const FENCE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Attempts of one lane lie at least this far apart: short beside the pauses of a repeated call.
 const ATTEMPT_APART: Duration = Duration::from_millis(50);
 /// What this version keeps in `ct:meta`; a server that holds another layout is refused.
@@ -91,8 +93,8 @@ impl Links {
             .set_pipeline_buffer_size(1024);
         let manager = Manager::new_with_config(info.set_tcp_settings(tcp), connection)
             .map_err(|error| unusable(error.to_string()))?;
-        // The last lane belongs to the sweeper alone: a WAIT on it must not hold up requests.
-        let lanes = config.redis_connections + 1;
+        // Beside those that requests share: one of the sweeper's own, and one that a WAIT may block.
+        let lanes = config.redis_connections + 2;
         let pool = Pool::builder(manager)
             .max_size(lanes)
             .create_timeout(Some(CONNECT_TIMEOUT))
@@ -128,7 +130,7 @@ impl Links {
 
     /// Number of lanes that requests share.
     pub(super) fn shared(&self) -> usize {
-        self.lanes.len() - 1
+        self.lanes.len() - 2
     }
 
     /// A connection of any shared lane.
@@ -140,6 +142,14 @@ impl Links {
     /// The sweeper's own connection.
     pub(super) async fn own(&self) -> Result<Link, StoreError> {
         self.lane(self.shared()).await
+    }
+
+    /// The connection of confirmations. Commands queue there behind a WAIT, and are patient: while one
+    /// waits for the replicas, those behind it are confirmed by the same wait.
+    pub(super) async fn fence(&self) -> Result<Link, StoreError> {
+        let mut link = self.lane(self.shared() + 1).await?;
+        link.connection.set_response_timeout(FENCE_TIMEOUT);
+        Ok(link)
     }
 
     /// The connection of one lane, made anew where it broke. While the server is away, callers that

@@ -14,12 +14,17 @@ use crate::store::StoreError;
 /// What was seen of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Observation {
-    /// A version of it; `list_version` is that of a list taken afterwards, where one was taken.
-    Object {
+    /// A version of it.
+    Object(PlatformObject),
+    /// The same, where the record was found to have seen a newer one (`over`) and a list taken since has
+    /// `list_version`: if that is lower still, the platform was restored from an older state.
+    Restored {
         /// The object.
         object: PlatformObject,
-        /// Version of a later consistent list.
-        list_version: Option<String>,
+        /// Version the record had seen.
+        over: String,
+        /// Version of the later consistent list.
+        list_version: String,
     },
     /// The object of that uid is gone.
     Gone {
@@ -28,7 +33,18 @@ pub enum Observation {
     },
 }
 
-#[derive(Serialize)]
+/// What an observation came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observed {
+    /// It was news, and the record follows it.
+    News,
+    /// The record has seen this version already, or a newer one: this one.
+    Older(String),
+    /// Gone, and not known either.
+    Unknown,
+}
+
+#[derive(Default, Serialize)]
 struct ObservedJson<'a> {
     gone: bool,
     uid: &'a str,
@@ -44,24 +60,14 @@ struct ObservedJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    over: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     list_version: Option<&'a str>,
 }
 
-fn observed_json(observation: &Observation, window_ms: i64) -> String {
-    let json = match observation {
-        Observation::Gone { uid } => ObservedJson {
-            gone: true,
-            uid,
-            version: None,
-            desired: None,
-            ready: false,
-            annotation: None,
-            idle_timeout_ms: None,
-            url: None,
-            list_version: None,
-        },
-        Observation::Object { object, list_version } => ObservedJson {
-            gone: false,
+impl<'a> ObservedJson<'a> {
+    fn of(object: &'a PlatformObject, window_ms: i64) -> Self {
+        Self {
             uid: &object.uid,
             version: Some(&object.version),
             desired: Some(object.desired),
@@ -72,14 +78,34 @@ fn observed_json(observation: &Observation, window_ms: i64) -> String {
                 IdleTimeout::AfterMs(ms) => i64::try_from(ms).unwrap_or(i64::MAX).max(window_ms),
             }),
             url: object.url.as_deref(),
-            list_version: list_version.as_deref(),
+            ..Self::default()
+        }
+    }
+}
+
+fn observed_json(observation: &Observation, window_ms: i64) -> String {
+    let json = match observation {
+        Observation::Gone { uid } => ObservedJson {
+            gone: true,
+            uid,
+            ..ObservedJson::default()
+        },
+        Observation::Object(object) => ObservedJson::of(object, window_ms),
+        Observation::Restored {
+            object,
+            over,
+            list_version,
+        } => ObservedJson {
+            over: Some(over),
+            list_version: Some(list_version),
+            ..ObservedJson::of(object, window_ms)
         },
     };
     serde_json::to_string(&json).expect("texts and numbers are always JSON")
 }
 
 impl RedisStore {
-    /// Brings what was seen of an object into the record; true when it was news.
+    /// Brings what was seen of an object into the record.
     ///
     /// # Errors
     /// [`StoreError`] when Redis cannot be asked: observe again.
@@ -87,13 +113,17 @@ impl RedisStore {
         &self,
         session: &SessionId,
         observation: &Observation,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Observed, StoreError> {
         let object = observed_json(observation, self.window_ms);
         let call = self.on_record(&SESSION_OBSERVE, session).arg(object);
-        let reply = Reply::parse("session_observe", self.call(Lane::Any, call).await?)?;
+        let mut reply = Reply::parse("session_observe", self.call(Lane::Any, call).await?)?;
         match reply.code {
-            Code::Ok => Ok(true),
-            Code::Older | Code::SessionUnknown => Ok(false),
+            Code::Ok => Ok(Observed::News),
+            Code::Older => {
+                let _state = reply.text()?;
+                Ok(Observed::Older(reply.text()?))
+            }
+            Code::SessionUnknown => Ok(Observed::Unknown),
             _ => Err(reply.unexpected()),
         }
     }

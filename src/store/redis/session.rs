@@ -16,7 +16,8 @@ use crate::domain::{Generation, SessionId, SessionState};
 use crate::store::StoreError;
 
 /// How long a replica may take to confirm that it has the decision; without one there is no act.
-const WAIT_MS: u32 = 1000;
+/// Above the second that an append-only file may take under everysec.
+const WAIT_MS: u32 = 1500;
 
 /// One session as Redis knows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -206,9 +207,9 @@ impl RedisStore {
         acting: Generation,
         term: u64,
     ) -> Result<Confirmation, StoreError> {
-        let link = self.links.own().await?;
+        let link = self.links.fence().await?;
         let call = self.on_record(&SESSION_CONFIRM, session).arg(acting).arg(term);
-        let reply = Reply::parse("session_confirm", self.call(Lane::Own, call).await?)?;
+        let reply = Reply::parse("session_confirm", self.call(Lane::Fence, call).await?)?;
         match reply.code {
             Code::Ok if self.is_durable(link).await? => Ok(Confirmation::Confirmed),
             Code::Ok => Ok(Confirmation::NotReplicated),
@@ -218,28 +219,32 @@ impl RedisStore {
         }
     }
 
-    /// WAIT counts from the last write of its own connection, and blocks it: hence the sweeper's own,
-    /// and never one made after the confirmation, on which WAIT would prove nothing.
+    /// WAIT counts from the last write of its own connection, and blocks it: hence one apart, and never
+    /// one made after the confirmation, on which WAIT would prove nothing.
     async fn is_durable(&self, mut link: Link) -> Result<bool, StoreError> {
         const DOING: &str = "waiting for a replica";
-        if !link.is_same(&self.links.own().await?) {
+        if !link.is_same(&self.links.fence().await?) {
             return Ok(false);
         }
-        let fail = |error| store_error(DOING, error);
-        if self.wait_replicas > 0 {
+        let waited: Result<bool, _> = if self.wait_replicas > 0 {
             let mut wait = redis::cmd("WAIT");
             wait.arg(self.wait_replicas).arg(WAIT_MS);
-            let reached: u32 = wait.query_async(&mut link.connection).await.map_err(fail)?;
-            return Ok(reached >= self.wait_replicas);
-        }
-        if link.can_wait_aof {
+            wait.query_async(&mut link.connection)
+                .await
+                .map(|reached: u32| reached >= self.wait_replicas)
+        } else if link.can_wait_aof {
             let mut wait = redis::cmd("WAITAOF");
             wait.arg(1).arg(0).arg(WAIT_MS);
-            let (local, _replicas): (u32, u32) =
-                wait.query_async(&mut link.connection).await.map_err(fail)?;
-            return Ok(local >= 1);
-        }
-        Ok(true)
+            wait.query_async(&mut link.connection)
+                .await
+                .map(|(local, _replicas): (u32, u32)| local >= 1)
+        } else {
+            Ok(true)
+        };
+        waited.map_err(|error| {
+            link.discard();
+            store_error(DOING, error)
+        })
     }
 
     /// Ends a hibernation whose patch was accepted; false when something newer stands.
@@ -253,7 +258,7 @@ impl RedisStore {
         version: &str,
     ) -> Result<bool, StoreError> {
         let call = self.on_record(&SESSION_SETTLE, session).arg(acting).arg(version);
-        let reply = Reply::parse("session_settle", self.call(Lane::Own, call).await?)?;
+        let reply = Reply::parse("session_settle", self.call(Lane::Any, call).await?)?;
         Ok(reply.code == Code::Ok)
     }
 
@@ -268,7 +273,7 @@ impl RedisStore {
         reason: &str,
     ) -> Result<bool, StoreError> {
         let call = self.on_record(&SESSION_REFUSE, session).arg(acting).arg(reason);
-        let reply = Reply::parse("session_refuse", self.call(Lane::Own, call).await?)?;
+        let reply = Reply::parse("session_refuse", self.call(Lane::Any, call).await?)?;
         Ok(reply.code == Code::Abandoned)
     }
 }

@@ -2,21 +2,16 @@
 //!
 //! The scripts run on a real server; silence is made by moving a last heartbeat into the past.
 
+mod real;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
-use connection_tracker::domain::connection::{ConnectionDetails, Intent, OpenRequest};
-use connection_tracker::domain::platform_object::{Desired, PlatformObject};
-use connection_tracker::domain::{ConnectionId, SessionId, UserId};
-use connection_tracker::lifecycle::Tasks;
-use connection_tracker::store::redis::{
-    HeartbeatBatcher, HeartbeatOutcome, HeartbeatTarget, Observation, OpenReply, PartitionKey, RedisStore,
-};
+use connection_tracker::store::redis::HeartbeatOutcome;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use serde_json::Value;
 
+use self::real::Real;
 use crate::support::redis::{Redis, RedisChoice};
 use crate::support::settings::Flags;
 use crate::support::state::State;
@@ -88,7 +83,9 @@ impl Model {
             .filter(|id| !live.contains(*id))
             .cloned()
             .collect();
-        stale.iter().for_each(|id| self.end(id, "expired"));
+        for id in &stale {
+            self.end(id, "expired");
+        }
         let mut gave_way = none;
         if live.len() >= LIMIT {
             let oldest = live.iter().map(|id| self.tracked[id].age).max().unwrap_or(0);
@@ -106,120 +103,6 @@ impl Model {
     }
 }
 
-struct Real {
-    store: RedisStore,
-    batcher: HeartbeatBatcher,
-    session: SessionId,
-}
-
-impl Real {
-    async fn open(&self, id: &str, user: &str, replaces: Option<&str>) -> Opened {
-        let request = OpenRequest {
-            id: ConnectionId::parse(id).unwrap(),
-            details: ConnectionDetails {
-                connected_at: 0,
-                user: UserId::parse(user).unwrap(),
-                address: None,
-                agent: None,
-                protocol: None,
-                gateway: None,
-                metadata: BTreeMap::new(),
-            },
-            intent: Intent::User,
-            replaces: replaces.map(|id| ConnectionId::parse(id).unwrap()),
-        };
-        match self.store.connection_open(&self.session, &request).await.unwrap() {
-            OpenReply::Opened(opened) if opened.is_repeated => Opened::Again,
-            OpenReply::Opened(_) => Opened::New,
-            OpenReply::Conflict => Opened::Conflict,
-            OpenReply::Closed => Opened::Closed,
-            OpenReply::LimitReached {
-                limit: 3, used: 3, ..
-            } => Opened::Limit,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn heartbeat(&self, id: &str) -> HeartbeatOutcome {
-        let target = HeartbeatTarget {
-            session: self.session.clone(),
-            connection: ConnectionId::parse(id).unwrap(),
-        };
-        self.batcher.heartbeat(&Arc::new(vec![target])).await[0]
-    }
-
-    async fn close(&self, id: &str) -> (bool, usize) {
-        let target = [(self.session.clone(), ConnectionId::parse(id).unwrap())];
-        let mut replies = self.store.connection_close_many(&target, "client_closed").await;
-        let reply = replies.pop().unwrap().unwrap();
-        (reply.has_ended, reply.active as usize)
-    }
-
-    async fn live(&self) -> BTreeSet<String> {
-        let list = self
-            .store
-            .connection_list(&self.session, 100)
-            .await
-            .unwrap()
-            .unwrap();
-        list.into_iter().map(|view| view.id).collect()
-    }
-
-    async fn count(&self) -> usize {
-        let count = self.store.connection_count(&self.session).await.unwrap().unwrap();
-        count.active as usize
-    }
-
-    /// Ids of what the outbox says was opened, and ids with reasons of what ended.
-    async fn history(&self, state: &State<'_>) -> (Vec<String>, Vec<(String, String)>) {
-        let key = state.partition_key(self.session.as_str(), PartitionKey::History);
-        let entries: Vec<(String, Vec<(String, String)>)> =
-            state.redis.get(&["XRANGE", &key, "-", "+"]).await;
-        let (mut opened, mut ended) = (Vec::new(), Vec::new());
-        for (_, fields) in entries {
-            let field = |name: &str| fields.iter().find(|(field, _)| field == name).unwrap().1.clone();
-            let data: Value = serde_json::from_str(&field("data")).unwrap();
-            let id = || data["id"].as_str().unwrap().to_owned();
-            match field("type").as_str() {
-                "connection.opened" => opened.push(id()),
-                "connection.closed" | "connection.expired" => {
-                    ended.push((id(), data["reason"].as_str().unwrap().to_owned()));
-                }
-                _ => {}
-            }
-        }
-        (opened, ended)
-    }
-}
-
-async fn start(flags: &Flags) -> Real {
-    let store = RedisStore::new(&flags.config()).unwrap();
-    let session = SessionId::parse("s").unwrap();
-    let object = PlatformObject {
-        session: session.clone(),
-        uid: "uid-1".to_owned(),
-        version: "1".to_owned(),
-        desired: Desired::Running,
-        is_ready: true,
-        annotation: None,
-        idle_timeout: None,
-        created_at_ms: 0,
-        url: None,
-        phase: None,
-    };
-    let seen = Observation::Object {
-        object,
-        list_version: None,
-    };
-    assert!(store.session_observe(&session, &seen).await.unwrap());
-    let batcher = HeartbeatBatcher::start(&store, &Tasks::new());
-    Real {
-        store,
-        batcher,
-        session,
-    }
-}
-
 async fn agrees(seed: u64) {
     let redis = Redis::start(RedisChoice::Shared).await;
     let prefix = format!("t{}", uuid::Uuid::new_v4().simple());
@@ -228,7 +111,7 @@ async fn agrees(seed: u64) {
         .set("redis-url", redis.url())
         .set("redis-prefix", &prefix)
         .set("max-connections", LIMIT);
-    let real = start(&flags).await;
+    let real = Real::start(&flags).await;
     let state = State {
         redis: &redis,
         keys: real.store.keys().clone(),
@@ -300,7 +183,7 @@ async fn agrees(seed: u64) {
                     .store
                     .session_review_many(std::slice::from_ref(&real.session), 1)
                     .await;
-                reviews.into_iter().for_each(|review| drop(review.unwrap()));
+                assert!(reviews.iter().all(Result::is_ok), "{reviews:?}");
             }
         }
         assert_eq!(real.count().await, model.live().len(), "{at}");

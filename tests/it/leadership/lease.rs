@@ -27,8 +27,9 @@ async fn leader(cluster: &TestCluster) -> Option<(u32, u64)> {
     let until: i64 = row[1].as_deref().unwrap_or("0").parse().unwrap();
     let now = cluster.state().now_ms().await;
     (is_held && until > now).then(|| {
-        let number = |at: usize| row[at].as_ref().unwrap().parse::<u64>().unwrap();
-        (u32::try_from(number(2)).unwrap(), number(3))
+        // The holder is named for people: host and process.
+        let (_host, pid) = row[2].as_deref().unwrap().rsplit_once(':').unwrap();
+        (pid.parse().unwrap(), row[3].as_deref().unwrap().parse().unwrap())
     })
 }
 
@@ -36,7 +37,9 @@ async fn leader(cluster: &TestCluster) -> Option<(u32, u64)> {
 async fn leads(cluster: &TestCluster, replica: &ProcessReplica) -> u64 {
     eventually(SOON, "the process leads", async || {
         let leader = leader(cluster).await;
-        leader.filter(|(pid, _)| *pid == replica.pid()).map(|(_, term)| term)
+        leader
+            .filter(|(pid, _)| *pid == replica.pid())
+            .map(|(_, term)| term)
     })
     .await
 }
@@ -47,7 +50,11 @@ async fn pair(cluster: &TestCluster, overrides: &[(&str, &str)]) -> (ProcessRepl
     all.extend(overrides);
     let (a, b) = (cluster.process(&all).await, cluster.process(&all).await);
     let (pid, term) = eventually(SOON, "one of them leads", async || leader(cluster).await).await;
-    if pid == a.pid() { (a, b, term) } else { (b, a, term) }
+    if pid == a.pid() {
+        (a, b, term)
+    } else {
+        (b, a, term)
+    }
 }
 
 async fn recorded_terms(cluster: &TestCluster) -> Vec<i64> {
@@ -74,7 +81,11 @@ async fn one_leads_and_when_it_is_killed_the_other_takes_over_with_a_higher_term
     let (mut first, second, term) = pair(&cluster, &[]).await;
     running(&cluster, "s1").await;
     fall_asleep(&cluster, "s1").await;
-    assert!(!second.log().contains("this process leads"), "only one leads:\n{}", second.log());
+    assert!(
+        !second.log().contains("this process leads"),
+        "only one leads:\n{}",
+        second.log()
+    );
     are_recorded(&cluster, &[term]).await;
 
     first.kill();
@@ -120,12 +131,20 @@ async fn a_leader_frozen_past_its_lease_cannot_carry_out_what_it_had_decided() {
     .await;
     first.thaw();
     eventually(SOON, "the old leader is refused", async || {
-        if first.log().contains("a newer leader acts") { Ok(()) } else { Err(first.log()) }
+        if first.log().contains("a newer leader acts") {
+            Ok(())
+        } else {
+            Err(first.log())
+        }
     })
     .await;
     assert!(cluster.platform.patches("s1", "hibernated").await.is_empty());
     assert_eq!(cluster.api().state("s1").await, "hibernating");
-    assert_eq!(leads(&cluster, &second).await, next, "the lease stays where it is");
+    assert_eq!(
+        leads(&cluster, &second).await,
+        next,
+        "the lease stays where it is"
+    );
     // Still decided: the new leader carries it out, with the same generation and once.
     look(&cluster, "s1").await;
     cluster.wait_for_state("s1", "hibernated").await;

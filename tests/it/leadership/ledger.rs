@@ -50,7 +50,10 @@ pub(super) fn hurt(lives: &[Life], session: &str, log: &[Value], window_ms: i64)
     let mut hurt = String::new();
     let accepted = accepted(log);
     for (at, _) in accepted.iter().filter(|(_, is_hibernation)| *is_hibernation) {
-        for life in lives.iter().filter(|life| life.session == session && life.is_live(*at, window_ms)) {
+        for life in lives
+            .iter()
+            .filter(|life| life.session == session && life.is_live(*at, window_ms))
+        {
             let was_woken = accepted
                 .iter()
                 .any(|(wake, is_hibernation)| !is_hibernation && (life.acknowledged..*at).contains(wake));

@@ -48,7 +48,12 @@ impl Storm<'_> {
     async fn open(&self, session: String, number: usize) {
         let id = uuid::Uuid::new_v4().to_string();
         let sent = now_ms();
-        let answer = self.cluster.at(number % 2).open(&session, &id, &user("ann")).await.expect(201);
+        let answer = self
+            .cluster
+            .at(number % 2)
+            .open(&session, &id, &user("ann"))
+            .await
+            .expect(201);
         let life = Life {
             session,
             id,
@@ -87,8 +92,15 @@ impl Storm<'_> {
             let leaves = held.len() > CROWD || random.random_bool(0.3);
             match random.random_range(0..100) {
                 0..8 => {
-                    let state = if random.random_bool(0.5) { "running" } else { "hibernated" };
-                    self.cluster.platform.patch(&session, json!({ "spec": { "state": state } })).await;
+                    let state = if random.random_bool(0.5) {
+                        "running"
+                    } else {
+                        "hibernated"
+                    };
+                    self.cluster
+                        .platform
+                        .patch(&session, json!({ "spec": { "state": state } }))
+                        .await;
                 }
                 _ if leaves && !held.is_empty() => {
                     let at = held[random.random_range(0..held.len())];
@@ -107,7 +119,8 @@ impl Storm<'_> {
             let held: Vec<(usize, String, String)> = {
                 let lives = self.lives.lock().unwrap();
                 let held = lives.iter().enumerate().filter(|(_, life)| life.left.is_none());
-                held.map(|(at, life)| (at, life.session.clone(), life.id.clone())).collect()
+                held.map(|(at, life)| (at, life.session.clone(), life.id.clone()))
+                    .collect()
             };
             let mut sessions = Map::new();
             for (_, session, id) in &held {
@@ -115,7 +128,11 @@ impl Storm<'_> {
                 ids.as_array_mut().unwrap().push(json!(id));
             }
             let sent = now_ms();
-            let answer = self.cluster.at(number % 2).batch("heartbeat", &Value::Object(sessions)).await;
+            let answer = self
+                .cluster
+                .at(number % 2)
+                .batch("heartbeat", &Value::Object(sessions))
+                .await;
             self.heard(&held, sent, &answer.expect(200).body);
         }
     }
@@ -131,7 +148,10 @@ impl Storm<'_> {
             if let Some(rejected) = named("rejected", id) {
                 let silence = now_ms() - life.signs.last().unwrap();
                 if life.left.is_none() && silence < window_ms() {
-                    self.lost.lock().unwrap().push(format!("{rejected} after {silence} ms: {life:?}"));
+                    self.lost
+                        .lock()
+                        .unwrap()
+                        .push(format!("{rejected} after {silence} ms: {life:?}"));
                 }
                 life.left.get_or_insert(sent);
             } else if named("retry", id).is_none() {
@@ -190,7 +210,9 @@ async fn two_leaders_among_many_users_hurt_nobody_and_bring_every_session_where_
 
 /// Whether a session has a user who is still there.
 fn has_user(lives: &[Life], session: &str) -> bool {
-    lives.iter().any(|life| life.session == session && life.left.is_none())
+    lives
+        .iter()
+        .any(|life| life.session == session && life.left.is_none())
 }
 
 /// Waits until every session with a user runs and every other sleeps, in Redis and on the platform.
@@ -198,7 +220,11 @@ async fn everything_rests(storm: &Storm<'_>) {
     eventually(REST, "every session is where it belongs", async || {
         let looks = (0..SESSIONS).map(async |number| {
             let session = format!("s-{number}");
-            let wanted = if has_user(&storm.lives.lock().unwrap(), &session) { "running" } else { "hibernated" };
+            let wanted = if has_user(&storm.lives.lock().unwrap(), &session) {
+                "running"
+            } else {
+                "hibernated"
+            };
             let found = storm.cluster.api().state(&session).await;
             let desired = storm.cluster.platform.desired(&session).await;
             (found != wanted || desired != wanted)
@@ -219,13 +245,25 @@ async fn judge(storm: &Storm<'_>) {
         let session = format!("s-{number}");
         let log = storm.cluster.platform.log(&session).await;
         assert_eq!(hurt(&lives, &session, &log, window_ms()), "");
-        let ours = log.iter().filter(|entry| entry["state"] == "hibernated" && entry["generation"].is_string());
+        let ours = log
+            .iter()
+            .filter(|entry| entry["state"] == "hibernated" && entry["generation"].is_string());
         let statuses: Vec<_> = ours.map(|entry| entry["status"].as_u64()).collect();
         hibernations += statuses.iter().filter(|status| **status == Some(200)).count();
         met += statuses.iter().filter(|status| **status == Some(409)).count();
     }
-    eprintln!("{} connections, {hibernations} hibernations, {met} stopped on their way", lives.len());
-    assert!(lives.len() > SESSIONS, "too few users to judge by: {}", lives.len());
-    assert!(hibernations > SESSIONS, "too few hibernations to judge by: {hibernations}");
+    eprintln!(
+        "{} connections, {hibernations} hibernations, {met} stopped on their way",
+        lives.len()
+    );
+    assert!(
+        lives.len() > SESSIONS,
+        "too few users to judge by: {}",
+        lives.len()
+    );
+    assert!(
+        hibernations > SESSIONS,
+        "too few hibernations to judge by: {hibernations}"
+    );
     assert!(met > 0, "no user ever met a hibernation on its way");
 }

@@ -40,7 +40,7 @@ async fn an_open_that_meets_a_patch_held_for_five_seconds_keeps_its_session_runn
 async fn one_decision_carried_out_by_both_is_written_once() {
     let cluster = two_leaders().await;
     running(&cluster, "s1").await;
-    fault(&cluster, "s1", "hibernated", 2, json!({ "delay_ms": 1_500 })).await;
+    fault(&cluster, "s1", "hibernated", 2, json!({ "delay_ms": 4_000 })).await;
     cluster.state().age("s1", DAY).await;
     met(&cluster, 1).await;
     // The actor looks dead, so it is acted on again, with the same generation.
@@ -49,7 +49,11 @@ async fn one_decision_carried_out_by_both_is_written_once() {
     cluster.wait_for_state("s1", "hibernated").await;
     let both = eventually(SOON, "both patches are answered", async || {
         let statuses = statuses(&cluster, "s1", "hibernated").await;
-        if statuses.len() >= 2 { Ok(statuses) } else { Err(statuses) }
+        if statuses.len() >= 2 {
+            Ok(statuses)
+        } else {
+            Err(statuses)
+        }
     })
     .await;
     assert_eq!(both, [Some(200), Some(409)]);
@@ -62,7 +66,7 @@ async fn one_decision_carried_out_by_both_is_written_once() {
 async fn an_open_cancels_the_patches_of_both() {
     let cluster = two_leaders().await;
     running(&cluster, "s1").await;
-    fault(&cluster, "s1", "hibernated", 2, json!({ "delay_ms": 1_500 })).await;
+    fault(&cluster, "s1", "hibernated", 2, json!({ "delay_ms": 4_000 })).await;
     cluster.state().age("s1", DAY).await;
     met(&cluster, 1).await;
     look(&cluster, "s1").await;
@@ -71,7 +75,11 @@ async fn an_open_cancels_the_patches_of_both() {
     cluster.wait_for_state("s1", "running").await;
     let both = eventually(SOON, "both patches are answered", async || {
         let statuses = statuses(&cluster, "s1", "hibernated").await;
-        if statuses.len() >= 2 { Ok(statuses) } else { Err(statuses) }
+        if statuses.len() >= 2 {
+            Ok(statuses)
+        } else {
+            Err(statuses)
+        }
     })
     .await;
     assert_eq!(both, [Some(409), Some(409)]);
@@ -84,7 +92,11 @@ async fn a_wake_is_written_once_although_both_look_for_wakes() {
     for number in 0..20 {
         let session = format!("s{number}");
         crate::sessions::steps::asleep(&cluster, &session).await;
-        cluster.at(number % 2).open(&session, "c1", &user("ann")).await.expect(201);
+        cluster
+            .at(number % 2)
+            .open(&session, "c1", &user("ann"))
+            .await
+            .expect(201);
     }
     for number in 0..20 {
         let session = format!("s{number}");

@@ -13,12 +13,15 @@ fn folder() -> PathBuf {
 }
 
 fn readme() -> String {
-    std::fs::read_to_string(folder().join("README.md")).expect("lua/README.md has the tables of codes and settings")
+    std::fs::read_to_string(folder().join("README.md"))
+        .expect("lua/README.md has the tables of codes and settings")
 }
 
 /// Cells of the rows of every table.
 fn rows(text: &str) -> Vec<Vec<&str>> {
-    let rows = text.lines().filter_map(|line| line.trim().strip_prefix('|')?.strip_suffix('|'));
+    let rows = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix('|')?.strip_suffix('|'));
     rows.map(|row| row.split('|').map(|cell| cell.trim().trim_matches('`')).collect())
         .collect()
 }
@@ -63,7 +66,10 @@ fn the_table_of_settings_in_the_readme_is_what_scripts_get() {
     let mut given: Vec<&str> = packed.as_object().unwrap().keys().map(String::as_str).collect();
     given.sort_unstable();
     let readme = readme();
-    let section = readme.split("\n## ").find(|text| text.starts_with("Settings")).unwrap();
+    let section = readme
+        .split("\n## ")
+        .find(|text| text.starts_with("Settings"))
+        .unwrap();
     let mut written: Vec<&str> = rows(section).into_iter().skip(2).map(|row| row[0]).collect();
     written.sort_unstable();
     assert_eq!(given, written);
@@ -74,8 +80,15 @@ fn scripts_read_only_settings_that_they_are_given() {
     let packed: Value = serde_json::from_str(&Settings::new(&Flags::quick().config()).pack("run")).unwrap();
     for script in scripts() {
         for text in script.source.split("settings.").skip(1) {
-            let field: String = text.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
-            assert!(packed.get(&field).is_some(), "{} reads settings.{field}", script.name);
+            let field: String = text
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                .collect();
+            assert!(
+                packed.get(&field).is_some(),
+                "{} reads settings.{field}",
+                script.name
+            );
         }
     }
 }

@@ -8,8 +8,8 @@ use connection_tracker::domain::mode::{Adopt, Mode, ModeRecord};
 use connection_tracker::domain::platform_object::{Desired, PlatformObject};
 use connection_tracker::domain::{ConnectionId, Generation, SessionId, UserId};
 use connection_tracker::store::redis::{
-    Confirmation, Observation, OpenReply, Opened, Partition, PartitionKey, RedisStore, Review, ReviewOutcome,
-    SessionKey, SessionRecord,
+    Confirmation, Observation, Observed, OpenReply, Opened, Partition, PartitionKey, RedisStore, Review,
+    ReviewOutcome, SessionKey, SessionRecord,
 };
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{self, FromRedisValue};
@@ -166,21 +166,27 @@ impl Bench {
         }
     }
 
+    /// Whether it was news.
     pub(super) async fn see(&self, object: PlatformObject) -> bool {
-        self.see_in_list(object, None).await
+        self.observe(Observation::Object(object)).await == Observed::News
     }
 
-    pub(super) async fn see_in_list(&self, object: PlatformObject, list_version: Option<&str>) -> bool {
-        let seen = Observation::Object {
+    /// The same, where the record had seen `over` and a list taken since has `list_version`.
+    pub(super) async fn see_restored(&self, object: PlatformObject, over: &str, list_version: &str) -> bool {
+        let restored = Observation::Restored {
             object,
-            list_version: list_version.map(str::to_owned),
+            over: over.to_owned(),
+            list_version: list_version.to_owned(),
         };
-        self.store.session_observe(&self.session, &seen).await.unwrap()
+        self.observe(restored).await == Observed::News
     }
 
     pub(super) async fn see_gone(&self, uid: &str) -> bool {
-        let gone = Observation::Gone { uid: uid.to_owned() };
-        self.store.session_observe(&self.session, &gone).await.unwrap()
+        self.observe(Observation::Gone { uid: uid.to_owned() }).await == Observed::News
+    }
+
+    pub(super) async fn observe(&self, seen: Observation) -> Observed {
+        self.store.session_observe(&self.session, &seen).await.unwrap()
     }
 
     pub(super) async fn record(&self) -> SessionRecord {

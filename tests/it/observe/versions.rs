@@ -2,6 +2,7 @@
 
 use connection_tracker::domain::SessionState;
 use connection_tracker::domain::platform_object::{Desired, PlatformObject};
+use connection_tracker::store::redis::{Observation, Observed};
 
 use super::bench::{Bench, Stand};
 
@@ -42,14 +43,26 @@ async fn versions_go_down_only_when_a_list_taken_later_is_below_the_one_seen() {
     let bench = Bench::start().await;
     assert!(bench.see(bench.object("500")).await);
     let old = || at_rest(bench.object("300"));
+    assert_eq!(
+        bench.observe(Observation::Object(old())).await,
+        Observed::Older("500".to_owned()),
+        "the answer says what was seen"
+    );
     assert!(
-        !bench.see_in_list(old(), Some("500")).await,
+        !bench.see_restored(old(), "500", "500").await,
         "the list is not below"
     );
-    assert!(!bench.see_in_list(old(), Some("600")).await, "the list is above");
+    assert!(
+        !bench.see_restored(old(), "500", "600").await,
+        "the list is above"
+    );
+    assert!(
+        !bench.see_restored(old(), "450", "400").await,
+        "the record has seen more since"
+    );
     assert_eq!(bench.record().await.state, SessionState::Running);
     assert!(
-        bench.see_in_list(old(), Some("400")).await,
+        bench.see_restored(old(), "500", "400").await,
         "the platform was restored"
     );
     let record = bench.record().await;
@@ -94,6 +107,19 @@ async fn an_older_object_of_that_name_is_ignored() {
         assert_eq!(bench.record().await.fields, before);
     }
     assert_eq!(bench.record().await.active, 1);
+}
+
+#[tokio::test]
+async fn another_object_with_an_older_version_counts_once_the_platform_was_restored() {
+    let bench = Bench::start().await;
+    assert!(bench.see(bench.object("500")).await);
+    let other = || PlatformObject {
+        uid: "uid-0".to_owned(),
+        ..bench.object("300")
+    };
+    assert!(!bench.see_restored(other(), "500", "501").await);
+    assert!(bench.see_restored(other(), "500", "400").await);
+    assert_eq!(bench.record().await.fields["uid"], "uid-0");
 }
 
 #[tokio::test]

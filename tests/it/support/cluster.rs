@@ -1,6 +1,5 @@
 //! A whole installation for one test: Redis, a database, a platform, replicas, and proxies between them.
 
-use connection_tracker::app::App;
 use connection_tracker::config::LeaseKind;
 use connection_tracker::store::postgres::Postgres;
 use connection_tracker::store::redis::Keys;
@@ -11,8 +10,9 @@ use sqlx::PgPool;
 use super::http::Api;
 use super::platform::Platform;
 use super::process::ProcessReplica;
-use super::proxy::FaultProxy;
+use super::proxies::Proxies;
 use super::redis::{Redis, RedisChoice};
+use super::replica::Replica;
 use super::settings::{Flags, Timings};
 use super::state::State;
 use super::{SOON, eventually, postgres};
@@ -112,95 +112,6 @@ impl Builder {
             cluster.add_replica(&[]).await;
         }
         cluster
-    }
-}
-
-/// Fault proxies, one before each dependency, shared by all replicas.
-pub(crate) struct Proxies {
-    pub(crate) redis: FaultProxy,
-    pub(crate) postgres: FaultProxy,
-    pub(crate) platform: FaultProxy,
-}
-
-impl Proxies {
-    async fn start(flags: &mut Flags, redis: &Redis, platform: &Platform, database: &str) -> Self {
-        let (database_address, database_via) = through(database, 5432);
-        let (_, redis_via) = through(redis.url(), 6379);
-        let proxies = Self {
-            redis: FaultProxy::start(redis.address()).await,
-            postgres: FaultProxy::start(database_address).await,
-            platform: FaultProxy::start(platform.address().to_string()).await,
-        };
-        flags
-            .set("redis-url", redis_via(proxies.redis.address().port()))
-            .set("postgres-url", database_via(proxies.postgres.address().port()))
-            .set("kubernetes-url", format!("http://{}", proxies.platform.address()));
-        proxies
-    }
-}
-
-/// Address of a URL's server, and the same URL by way of a port of this machine.
-fn through(url: &str, default_port: u16) -> (String, impl Fn(u16) -> String) {
-    let url = reqwest::Url::parse(url).unwrap();
-    let host = url
-        .host_str()
-        .filter(|host| !host.is_empty())
-        .unwrap_or("127.0.0.1");
-    let address = format!("{host}:{}", url.port().unwrap_or(default_port));
-    let via = move |port| {
-        let mut url = url.clone();
-        url.set_host(Some("127.0.0.1")).unwrap();
-        url.set_port(Some(port)).unwrap();
-        url.to_string()
-    };
-    (address, via)
-}
-
-/// One replica in this process.
-pub(crate) struct Replica {
-    app: Option<App>,
-    pub(crate) api: Api,
-    operations: Api,
-}
-
-impl Replica {
-    async fn start(flags: &Flags) -> Self {
-        let app = App::start(&flags.config()).await.unwrap();
-        Self {
-            api: Api::new(format!("http://{}", app.http_address)),
-            operations: Api::new(format!("http://{}", app.operations_address)),
-            app: Some(app),
-        }
-    }
-
-    /// Asks it to stop and waits for its end.
-    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
-        let app = self.app.take().expect("it was not stopped before");
-        app.stop();
-        app.finish().await
-    }
-
-    /// Ends everything of it at once.
-    pub(crate) fn kill(&mut self) {
-        if let Some(app) = self.app.take() {
-            app.kill();
-        }
-    }
-
-    /// Answer of /readyz.
-    pub(crate) async fn readiness(&self) -> u16 {
-        self.operations.get("/readyz").await.status
-    }
-
-    /// Answer of /livez.
-    pub(crate) async fn liveness(&self) -> u16 {
-        self.operations.get("/livez").await.status
-    }
-}
-
-impl Drop for Replica {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 

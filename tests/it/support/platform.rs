@@ -94,8 +94,8 @@ impl Platform {
     }
 
     pub(crate) async fn read(&self, name: &str) -> Value {
-        let path = format!("{}/{name}", Self::objects());
-        self.call(Method::GET, &path, None).await
+        let object = format!("{}/{name}", Self::objects());
+        self.call(Method::GET, &object, None).await
     }
 
     /// `spec.state` of an object.
@@ -105,14 +105,14 @@ impl Platform {
     }
 
     /// Changes an object by hand, as another controller would.
-    pub(crate) async fn patch(&self, name: &str, patch: Value) -> Value {
-        let path = format!("{}/{name}", Self::objects());
-        self.call(Method::PATCH, &path, Some(&patch)).await
+    pub(crate) async fn patch(&self, name: &str, change: Value) -> Value {
+        let object = format!("{}/{name}", Self::objects());
+        self.call(Method::PATCH, &object, Some(&change)).await
     }
 
     pub(crate) async fn delete(&self, name: &str) {
-        let path = format!("{}/{name}", Self::objects());
-        self.call(Method::DELETE, &path, None).await;
+        let object = format!("{}/{name}", Self::objects());
+        self.call(Method::DELETE, &object, None).await;
     }
 
     /// Orders a fault for the next `times` requests of `verb`; 0 means all.

@@ -23,7 +23,7 @@ pub(crate) enum Fault {
     Hang,
     /// Everything comes so much later, each way.
     Delay(Duration),
-    /// Requests arrive and are carried out; their answers are lost.
+    /// Requests arrive and are carried out; their answers are lost, and with them, in the end, the connection.
     DropReplies,
 }
 
@@ -73,9 +73,7 @@ impl FaultProxy {
 /// Until either side ends or the fault says so.
 async fn serve(mut client: TcpStream, target: String, mut faults: watch::Receiver<Fault>) {
     // Not even connected while it hangs: the server must not see a client it will not hear.
-    if faults.wait_for(|fault| *fault != Fault::Hang).await.is_err() {
-        return;
-    }
+    other_than(&mut faults, Fault::Hang).await;
     if !is_over(*faults.borrow()) {
         let Ok(mut server) = TcpStream::connect(&target).await else {
             return;
@@ -83,11 +81,10 @@ async fn serve(mut client: TcpStream, target: String, mut faults: watch::Receive
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
-        let mut until = faults.clone();
         tokio::select! {
             () = pump(from_client, to_server, faults.clone(), Way::There) => {}
             () = pump(from_server, to_client, faults.clone(), Way::Back) => {}
-            _ = until.wait_for(|fault| is_over(*fault)) => {}
+            () = over(faults.clone()) => {}
         }
     }
     if *faults.borrow() == Fault::Reset {
@@ -99,6 +96,15 @@ fn is_over(fault: Fault) -> bool {
     matches!(fault, Fault::Cut | Fault::Reset)
 }
 
+async fn over(mut faults: watch::Receiver<Fault>) {
+    let _ = faults.wait_for(|fault| is_over(*fault)).await;
+}
+
+/// Waits until the fault is another one (or the proxy is gone, which ends everything).
+async fn other_than(faults: &mut watch::Receiver<Fault>, this: Fault) {
+    let _ = faults.wait_for(|fault| *fault != this).await;
+}
+
 #[derive(PartialEq, Eq)]
 enum Way {
     There,
@@ -107,16 +113,26 @@ enum Way {
 
 async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut faults: watch::Receiver<Fault>, way: Way) {
     let mut buffer = vec![0; 64 * 1024];
+    let mut has_lost = false;
+    let mut until = faults.clone();
     loop {
-        let Ok(length @ 1..) = from.read(&mut buffer).await else {
-            return;
+        let length = tokio::select! {
+            read = from.read(&mut buffer) => match read {
+                Ok(length @ 1..) => length,
+                _ => return,
+            },
+            // A stream with a hole in it is none: TCP could only end it here.
+            () = other_than(&mut until, Fault::DropReplies), if has_lost => return,
         };
-        let Ok(fault) = faults.wait_for(|fault| *fault != Fault::Hang).await.map(|f| *f) else {
-            return;
-        };
+        other_than(&mut faults, Fault::Hang).await;
+        let fault = *faults.borrow();
         match fault {
             Fault::Delay(by) => tokio::time::sleep(by).await,
-            Fault::DropReplies if way == Way::Back => continue,
+            Fault::DropReplies if way == Way::Back => {
+                has_lost = true;
+                continue;
+            }
+            _ if has_lost => return,
             _ => {}
         }
         if to.write_all(&buffer[..length]).await.is_err() {

@@ -1,6 +1,7 @@
 //! A Redis for a test: the shared one under a prefix of its own, or a server of its own that can be
 //! stopped, emptied, restarted and frozen.
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -128,9 +129,9 @@ impl Redis {
     }
 
     /// Many commands in one pipeline.
-    pub(crate) async fn pipeline(&self, pipeline: &redis::Pipeline) {
+    pub(crate) async fn pipeline<T: redis::FromRedisValue>(&self, pipeline: &redis::Pipeline) -> T {
         let mut connection = self.connect().await.unwrap();
-        let _: Value = pipeline.query_async(&mut connection).await.unwrap();
+        pipeline.query_async(&mut connection).await.unwrap()
     }
 
     async fn pid(&self) -> Option<u32> {
@@ -202,6 +203,20 @@ impl Redis {
         std::fs::remove_file(dump).unwrap();
     }
 
+    /// The same, but reading its data takes it so many microseconds a key, during which it answers LOADING.
+    pub(crate) async fn restart_slowly(&mut self, key_load_delay_us: u32) {
+        self.cli(&["SAVE"]).await;
+        self.kill();
+        let server = self.own_mut();
+        let mut command = command(server.port, server.choice, server.directory.path());
+        command
+            .args(["--key-load-delay", &key_load_delay_us.to_string()])
+            // How often it looks for clients while it loads.
+            .args(["--loading-process-events-interval-bytes", "1024"]);
+        server.child = command.spawn().unwrap();
+        assert!(self.is_up_within(SOON).await, "redis-server did not start again");
+    }
+
     /// SIGSTOP: it accepts connections (the kernel does) and answers nothing.
     pub(crate) fn freeze(&self) {
         signal(self.own().child.id(), "STOP");
@@ -213,7 +228,13 @@ impl Redis {
     }
 }
 
-fn spawn(port: u16, choice: RedisChoice, directory: &std::path::Path) -> Child {
+fn spawn(port: u16, choice: RedisChoice, directory: &Path) -> Child {
+    command(port, choice, directory)
+        .spawn()
+        .expect("redis-server is on the PATH")
+}
+
+fn command(port: u16, choice: RedisChoice, directory: &Path) -> Command {
     let mut command = Command::new("redis-server");
     command
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
@@ -228,5 +249,5 @@ fn spawn(port: u16, choice: RedisChoice, directory: &std::path::Path) -> Child {
             .args(["--cluster-enabled", "yes", "--cluster-port"])
             .arg(free_port().to_string());
     }
-    command.spawn().expect("redis-server is on the PATH")
+    command
 }

@@ -77,17 +77,17 @@ impl State<'_> {
             let key = self.keys.of_partition(partition, PartitionKey::Guard);
             pipeline.cmd("HSET").arg(key).arg(field).arg(value);
         }
-        self.redis.pipeline(&pipeline).await;
+        let _: Value = self.redis.pipeline(&pipeline).await;
     }
 
     /// One field of the guard of every partition.
     pub(crate) async fn guards(&self, field: &str) -> Vec<Option<String>> {
-        let mut values = Vec::new();
+        let mut pipeline = redis::pipe();
         for partition in Partition::all() {
             let key = self.keys.of_partition(partition, PartitionKey::Guard);
-            values.push(self.redis.get(&["HGET", &key, field]).await);
+            pipeline.cmd("HGET").arg(key).arg(field);
         }
-        values
+        self.redis.pipeline(&pipeline).await
     }
 
     /// Now, by the clock that decides.

@@ -1,0 +1,5 @@
+//! When not to trust what is seen: lost data, gaps, other servers. Nothing sleeps and nothing expires
+//! before a full hold.
+
+mod gap;
+mod loss;

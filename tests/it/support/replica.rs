@@ -1,0 +1,55 @@
+//! A replica inside the test process.
+
+use connection_tracker::app::App;
+
+use super::http::Api;
+use super::settings::Flags;
+
+/// One replica in this process.
+pub(crate) struct Replica {
+    app: Option<App>,
+    pub(crate) api: Api,
+    operations: Api,
+}
+
+impl Replica {
+    /// Starts it; see [`Self::readiness`].
+    pub(crate) async fn start(flags: &Flags) -> Self {
+        let app = App::start(&flags.config()).await.unwrap();
+        Self {
+            api: Api::new(format!("http://{}", app.http_address)),
+            operations: Api::new(format!("http://{}", app.operations_address)),
+            app: Some(app),
+        }
+    }
+
+    /// Asks it to stop and waits for its end.
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
+        let app = self.app.take().expect("it was not stopped before");
+        app.stop();
+        app.finish().await
+    }
+
+    /// Ends everything of it at once.
+    pub(crate) fn kill(&mut self) {
+        if let Some(app) = self.app.take() {
+            app.kill();
+        }
+    }
+
+    /// Answer of /readyz.
+    pub(crate) async fn readiness(&self) -> u16 {
+        self.operations.get("/readyz").await.status
+    }
+
+    /// Answer of /livez.
+    pub(crate) async fn liveness(&self) -> u16 {
+        self.operations.get("/livez").await.status
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
