@@ -4,6 +4,7 @@
 
 mod admin;
 mod batch;
+mod batch_body;
 mod connection;
 mod extract;
 mod history;

@@ -2,18 +2,15 @@
 //!
 //! An item that is not valid is rejected by itself; it must not cost the others their heartbeat.
 
-use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::de::{DeserializeOwned, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::batch_body::{Batch, Id, Parsed, parse};
 use super::connection::{CloseParams, HeartbeatAnswer};
 use super::extract::{Params, RawBody};
 use super::open_body::{OpenBody, word};
@@ -27,89 +24,6 @@ use crate::store::redis::{HeartbeatOutcome, HeartbeatTarget};
 /// Heartbeats or closes of one request; opens are costlier.
 const MAX_ITEMS: usize = 10_000;
 const MAX_OPENS: usize = 1_000;
-
-/// `{"gateway": "gw-1", "sessions": {"s1": [..]}}`.
-#[derive(Deserialize)]
-struct Batch<T> {
-    gateway: Option<String>,
-    #[serde(bound = "T: Deserialize<'de>")]
-    sessions: Items<T>,
-}
-
-/// Items with the session each belongs to, in the order they were sent; a key may appear twice.
-struct Items<T>(Vec<(Parsed<SessionId>, Vec<T>)>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ItemsVisitor<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for ItemsVisitor<T> {
-            type Value = Items<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of session ids to lists")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut items = Vec::with_capacity(map.size_hint().unwrap_or(0));
-                while let Some(entry) = map.next_entry()? {
-                    items.push(entry);
-                }
-                Ok(Items(items))
-            }
-        }
-        deserializer.deserialize_map(ItemsVisitor(PhantomData))
-    }
-}
-
-/// An id, or the text that is none: parsed from the body as it lies there, without a copy between.
-struct Parsed<I>(Result<I, String>);
-
-impl<'de, I: Id> Deserialize<'de> for Parsed<I> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextVisitor<I>(PhantomData<I>);
-        impl<I: Id> Visitor<'_> for TextVisitor<I> {
-            type Value = Parsed<I>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an id")
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Parsed(I::read(text).ok_or_else(|| text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(TextVisitor(PhantomData))
-    }
-}
-
-impl<I: Id> Parsed<I> {
-    fn text(&self) -> &str {
-        match &self.0 {
-            Ok(id) => id.text(),
-            Err(text) => text,
-        }
-    }
-}
-
-/// What sessions and connections have in common here.
-trait Id: Sized {
-    fn read(text: &str) -> Option<Self>;
-    fn text(&self) -> &str;
-}
-
-impl Id for SessionId {
-    fn read(text: &str) -> Option<Self> {
-        Self::parse(text).ok()
-    }
-    fn text(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl Id for ConnectionId {
-    fn read(text: &str) -> Option<Self> {
-        Self::parse(text).ok()
-    }
-    fn text(&self) -> &str {
-        self.as_str()
-    }
-}
 
 /// For the documents: the shape of heartbeats and closes.
 #[derive(ToSchema)]
@@ -200,10 +114,6 @@ impl BatchAnswer {
             }),
         }
     }
-}
-
-fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<Batch<T>, Problem> {
-    serde_json::from_slice(body).map_err(|error| Problem::invalid("", error.to_string()))
 }
 
 fn too_many(count: usize, limit: usize) -> Result<(), Problem> {

@@ -19,6 +19,11 @@ use crate::store::StoreError;
 /// failover that is nearly done, more would only hold requests that should be shed.
 const REPEATS: usize = 3;
 
+/// Calls of one pipeline. All of them share one response timeout, which 10,000 closes may well outlast;
+/// and after `NOSCRIPT` each carries the script's text. Above the number of partitions, so that what goes
+/// over all of them stays one round trip.
+const PER_PIPELINE: usize = 512;
+
 /// One call of a script.
 ///
 /// Its keys and arguments lie one after the other in one buffer: a flush of heartbeats has thousands of
@@ -118,9 +123,33 @@ impl RedisStore {
             .expect("one answer per call")
     }
 
-    /// Calls many scripts in one pipeline; one answer per call, in order. Those that failed are sent
-    /// again by themselves, with the script's text where the server did not know it.
+    /// Calls many scripts in pipelines; one answer per call, in order. Once one of them had no answer in
+    /// time, what comes after it is not sent any more.
     pub(super) async fn call_many(&self, lane: Lane, calls: Vec<Call>) -> Vec<Result<Value, StoreError>> {
+        let mut answers = Vec::with_capacity(calls.len());
+        let mut is_late = false;
+        for part in calls.chunks(PER_PIPELINE) {
+            if is_late {
+                let not_sent = |call: &Call| {
+                    Err(StoreError::Timeout {
+                        doing: call.script.name,
+                    })
+                };
+                answers.extend(part.iter().map(not_sent));
+                continue;
+            }
+            let answered = answers.len();
+            answers.extend(self.call_pipeline(lane, part).await);
+            is_late = answers[answered..]
+                .iter()
+                .any(|answer| matches!(answer, Err(StoreError::Timeout { .. })));
+        }
+        answers
+    }
+
+    /// One pipeline. Those that failed are sent again by themselves, with the script's text where the
+    /// server did not know it.
+    async fn call_pipeline(&self, lane: Lane, calls: &[Call]) -> Vec<Result<Value, StoreError>> {
         let mut answers: Vec<Option<Result<Value, StoreError>>> = calls.iter().map(|_| None).collect();
         let mut open: Vec<usize> = (0..calls.len()).collect();
         let mut with_source = false;
@@ -128,7 +157,7 @@ impl RedisStore {
             if open.is_empty() {
                 break;
             }
-            let (values, broken) = self.send(lane, &calls, &open, with_source).await;
+            let (values, broken) = self.send(lane, calls, &open, with_source).await;
             let is_last = attempt == REPEATS;
             let mut again = Vec::new();
             let mut pause = false;
