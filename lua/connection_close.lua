@@ -6,7 +6,7 @@
 -- KEYS[5] ct:{t}:deadlines         zset    session id, when to look, in ms
 -- KEYS[6] ct:{t}:wakes             zset    <sid>:<generation>, when to try, in ms
 -- KEYS[7] ct:{t}:history           stream  outbox of Postgres
--- KEYS[8] ct:{t}:sessions          zset    session ids
+-- KEYS[8] ct:{t}:sessions          set     session ids
 -- KEYS[9] ct:{t}:counts            hash    sessions by state, connections by protocol
 -- ARGV[1] settings JSON
 -- ARGV[2] session id

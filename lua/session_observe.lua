@@ -6,7 +6,7 @@
 -- KEYS[5] ct:{t}:deadlines         zset    session id, when to look, in ms
 -- KEYS[6] ct:{t}:wakes             zset    <sid>:<generation>, when to try, in ms
 -- KEYS[7] ct:{t}:history           stream  outbox of Postgres
--- KEYS[8] ct:{t}:sessions          zset    session ids
+-- KEYS[8] ct:{t}:sessions          set     session ids
 -- KEYS[9] ct:{t}:counts            hash    sessions by state, connections by protocol
 -- ARGV[1] settings JSON
 -- ARGV[2] session id
@@ -25,6 +25,12 @@ local settings, sid, object = cjson.decode(ARGV[1]), ARGV[2], cjson.decode(ARGV[
 local function went_back()
   return object.list_version and record.version == object.over and newer(record.version, object.list_version)
 end
+-- No generation is ever handed out at or below an annotation that was seen.
+local annotation = object.annotation or 0
+if annotation > last_generation then
+  last_generation = annotation
+  redis.call('HSET', guard_key, 'last', int(annotation))
+end
 --@include terminated
 -- Not newer than what was seen: late news. After a restore of the platform versions go down; only a list
 -- taken later whose own version is below the one seen proves that.
@@ -37,17 +43,11 @@ local first = not record.state
 local shrank = (object.idle_timeout_ms or settings.idle_timeout_ms) ~= idle_timeout()
 set('uid', object.uid)
 set('version', object.version)
-set('object', object.desired)
+set_object(object.desired)
 if object.ready ~= (record.ready == '1') then if object.ready then set('ready', 1) else unset('ready') end end
 if (object.url or '') ~= (record.url or '') then set('url', object.url or '') end
 if object.idle_timeout_ms then set('idle_timeout', object.idle_timeout_ms) elseif record.idle_timeout then unset('idle_timeout') end
 
--- No generation is ever handed out at or below an annotation that was seen.
-local annotation = object.annotation or 0
-if annotation > last_generation then
-  last_generation = annotation
-  redis.call('HSET', guard_key, 'last', int(annotation))
-end
 local reached = annotation >= record.generation
 local runs = object.desired == 'running'
 
@@ -63,7 +63,7 @@ local function by_hand()
 end
 
 if first then
-  redis.call('ZADD', sessions_key, 0, sid)
+  redis.call('SADD', sessions_key, sid)
   if runs then run(next_generation(), false, 'platform', 'first_seen') else move('hibernated', next_generation(), 'platform', 'first_seen') end
 elseif record.state == 'waking' and reached then
   if not runs then by_hand()

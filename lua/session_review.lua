@@ -6,7 +6,7 @@
 -- KEYS[5] ct:{t}:deadlines         zset    session id, when to look, in ms
 -- KEYS[6] ct:{t}:wakes             zset    <sid>:<generation>, when to try, in ms
 -- KEYS[7] ct:{t}:history           stream  outbox of Postgres
--- KEYS[8] ct:{t}:sessions          zset    session ids
+-- KEYS[8] ct:{t}:sessions          set     session ids
 -- KEYS[9] ct:{t}:counts            hash    sessions by state, connections by protocol
 -- ARGV[1] settings JSON
 -- ARGV[2] session id
@@ -35,7 +35,7 @@ if record.state == 'terminated' then
   elseif instant('since', 0) + settings.terminated_ms <= now then
     redis.call('HINCRBY', counts_key, 'state:terminated', -1)
     redis.call('DEL', session_key, connections_key, details_key)
-    redis.call('ZREM', sessions_key, sid)
+    redis.call('SREM', sessions_key, sid)
     redis.call('ZREM', deadlines_key, sid)
   else
     look_again_at(tonumber(record.since) + settings.terminated_ms)

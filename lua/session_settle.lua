@@ -6,7 +6,7 @@
 -- KEYS[5] ct:{t}:deadlines         zset    session id, when to look, in ms
 -- KEYS[6] ct:{t}:wakes             zset    <sid>:<generation>, when to try, in ms
 -- KEYS[7] ct:{t}:history           stream  outbox of Postgres
--- KEYS[8] ct:{t}:sessions          zset    session ids
+-- KEYS[8] ct:{t}:sessions          set     session ids
 -- KEYS[9] ct:{t}:counts            hash    sessions by state, connections by protocol
 -- ARGV[1] settings JSON
 -- ARGV[2] session id
@@ -24,7 +24,7 @@ local settings, sid, generation, version = cjson.decode(ARGV[1]), ARGV[2], tonum
 if record.state ~= 'hibernating' or record.generation ~= generation then return { OVER } end
 if record.version and newer(record.version, version) then return { OVER } end
 set('version', version)
-set('object', 'hibernated')
+set_object('hibernated')
 move('hibernated', generation, 'sweeper', 'accepted')
 redis.call('HDEL', session_key, 'ready', 'refused', 'not_before', 'would')
 redis.call('ZREM', deadlines_key, sid)

@@ -18,5 +18,5 @@ mod state;
 
 pub use operations::{Health, router as operations_router};
 pub use problem::Problem;
-pub use router::{Layered, document, router};
+pub use router::{document, layered, router};
 pub use state::Api;

@@ -5,9 +5,11 @@
 //! that has quietly stopped sweeping is worse than one that restarts.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -81,17 +83,17 @@ impl Tasks {
         F: Future<Output = ()> + Send + 'static,
     {
         let hard = self.hard.clone();
-        let tracker = self.clone();
-        self.spawn_tracked(async move {
-            let watched = tracker.spawn_tracked(task);
-            let abort = watched.abort_handle();
+        drop(self.spawn_tracked(async move {
+            // Nothing of the task is used after a panic: it owns all it touches, or shares it behind locks.
+            let task = AssertUnwindSafe(task).catch_unwind();
             tokio::select! {
-                () = hard.cancelled() => abort.abort(),
-                ended = watched => if let Err(error) = ended && error.is_panic() {
-                    tracing::error!(task = name, %error, "a task panicked");
-                }
+                biased;
+                ended = task => if ended.is_err() {
+                    tracing::error!(task = name, "a task panicked");
+                },
+                () = hard.cancelled() => {}
             }
-        });
+        }));
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]

@@ -80,7 +80,7 @@ async fn load(api: SocketAddr, bodies: &Rc<Vec<Vec<u8>>>, length: Duration) -> a
                 ensure!(
                     status == 200 && answer.starts_with(accepted.as_bytes()),
                     "a batch of {BATCH} was answered {status}: {}",
-                    String::from_utf8_lossy(answer)
+                    String::from_utf8_lossy(&answer[..answer.len().min(500)])
                 );
                 sent += 1;
             }

@@ -10,7 +10,6 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use super::http::{self, Connection};
 use super::redis_server::RedisServer;
@@ -104,7 +103,7 @@ pub(crate) async fn seed(
                 .iter()
                 .map(|(session, connection)| {
                     let item = json!({
-                        "id": connection, "user_id": Uuid::new_v4().to_string(), "client_ip": "203.0.113.7",
+                        "id": connection, "user_id": session, "client_ip": "203.0.113.7",
                         "user_agent": AGENT, "protocol": "websocket",
                     });
                     (session.clone(), json!([item]))
@@ -147,7 +146,10 @@ async fn send_all(
                         answer.clear();
                         break;
                     }
-                    answer = format!("{status}: {}", String::from_utf8_lossy(body));
+                    answer = format!(
+                        "{status}: {}",
+                        String::from_utf8_lossy(&body[..body.len().min(500)])
+                    );
                 }
                 ensure!(answer.is_empty(), "seeding failed: {answer}");
             }

@@ -172,7 +172,11 @@ impl User {
         let Ok(verdict) = timeout(self.pause(seconds), seat.handle.ended()).await else {
             return true;
         };
-        info!("cut           {} from {session}: {}", self.name, in_words(&verdict));
+        info!(
+            "cut           {} from {session}: {}",
+            self.name,
+            in_words(&verdict)
+        );
         false
     }
 
@@ -210,9 +214,10 @@ impl User {
 /// What a person at the log should read.
 fn in_words(verdict: &Verdict) -> String {
     match verdict {
-        Verdict::Refuse { problem, .. } => {
-            problem.detail.clone().unwrap_or_else(|| format!("{:?}", problem.kind))
-        }
+        Verdict::Refuse { problem, .. } => problem
+            .detail
+            .clone()
+            .unwrap_or_else(|| format!("{:?}", problem.kind)),
         Verdict::Close { cause, .. } => format!("{cause:?}"),
         Verdict::Closed | Verdict::Stopped => "closed".to_owned(),
     }

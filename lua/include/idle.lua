@@ -7,7 +7,7 @@ if timeout < 0 then
   return answer(WAITING)
 end
 local empty_since = tonumber(record.empty_since)
-local due = math.max(empty_since + timeout, (instant('woken_at', 0) or 0) + settings.minimum_run_ms,
+local due = math.max(empty_since + timeout, (instant('since', 0) or 0) + settings.minimum_run_ms,
   instant('not_before', 900000) or 0, holding and hold_until or 0)
 if due > now then
   look_again_at(due)

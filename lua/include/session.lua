@@ -1,7 +1,7 @@
 -- Included after guard.lua, when the nine keys of a session and `sid` are named.
 -- The record of the session and the steps that several scripts share.
 local fields = { 'state', 'generation', 'fenced', 'since', 'uid', 'version', 'object', 'ready', 'empty_since',
-  'last_connection', 'woken_at', 'due_at', 'idle_timeout', 'attempts', 'refused', 'not_before', 'would', 'url', 'purge_at' }
+  'last_connection', 'due_at', 'idle_timeout', 'attempts', 'refused', 'not_before', 'would', 'url', 'purge_at' }
 local record = {}
 for i, value in ipairs(redis.call('HMGET', session_key, unpack(fields))) do
   record[fields[i]] = value or nil
@@ -17,6 +17,11 @@ end
 local function unset(field)
   record[field] = nil
   redis.call('HDEL', session_key, field)
+end
+
+-- What the object's specification asks for; only what is not the rule costs memory.
+local function set_object(desired)
+  if desired ~= 'running' then set('object', desired) elseif record.object then unset('object') end
 end
 
 -- An instant that was kept: never further away than it can lawfully be (the clock may have stepped back).
@@ -76,8 +81,8 @@ local function move(state, generation, actor, reason, inputs)
   set('generation', generation)
   record.generation = generation
   set('state', state)
-  redis.call('HDEL', session_key, 'confirmed', 'fenced')
-  record.fenced = nil
+  redis.call('HDEL', session_key, 'confirmed', 'fenced', 'due_at')
+  record.fenced, record.due_at = nil, nil
   record_event(state, actor, reason, inputs)
 end
 
@@ -94,7 +99,6 @@ end
 local function run(generation, fenced, actor, reason, kept)
   move('running', generation, actor, reason)
   if fenced then set('fenced', 1) end
-  set('woken_at', now)
   if live_count() > 0 then
     unset('empty_since')
     look_again_at(now + settings.window_ms * 2)
@@ -104,13 +108,18 @@ local function run(generation, fenced, actor, reason, kept)
   end
 end
 
+-- The caller's own map comes last in the details and may name anything.
+local function count_protocol(detail, by)
+  local own = string.match(detail, '^(.-)"metadata":') or detail
+  redis.call('HINCRBY', counts_key, 'protocol:' .. (string.match(own, '"protocol":"([%w._-]+)"') or 'unknown'), by)
+end
+
 -- Ends one connection: the one place that makes the end of a history row.
 local function end_connection(cid, last_seen, ended_at, reason, tombstone)
   redis.call('ZREM', connections_key, cid)
   local detail = redis.call('HGET', details_key, cid) or '{"user":"unknown"}'
   local connected_at = string.match(detail, '^{"connected_at":(%d+)') or int(last_seen)
-  local protocol = string.match(detail, '"protocol":"([%w_-]+)"') or 'unknown'
-  redis.call('HINCRBY', counts_key, 'protocol:' .. protocol, -1)
+  count_protocol(detail, -1)
   if tombstone then
     redis.call('HSET', details_key, cid, '{"closed_at":' .. int(now) .. ',"keep_ms":' .. int(tombstone) .. '}')
   else

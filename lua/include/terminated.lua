@@ -16,10 +16,10 @@ if record.uid and record.uid ~= object.uid then
 end
 if object.desired == 'terminated' then
   if record.state == 'terminated' then return { OLDER, record.state, record.version } end
-  if not record.state then redis.call('ZADD', sessions_key, 0, sid) end
+  if not record.state then redis.call('SADD', sessions_key, sid) end
   set('uid', object.uid)
   set('version', object.version)
-  set('object', 'terminated')
+  set_object('terminated')
   terminate('terminated')
   return { OK, record.state }
 end

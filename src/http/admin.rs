@@ -1,5 +1,7 @@
 //! Operating: the mode.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
@@ -54,7 +56,7 @@ impl From<ModeRecord> for ModeAnswer {
 /// Reads the mode: a fresh installation observes.
 #[utoipa::path(get, path = "/v1/admin/mode", tag = "operating",
     responses((status = 200, body = ModeAnswer), (status = 503, body = Problem)))]
-pub(super) async fn read_mode(State(api): State<Api>) -> Result<Json<ModeAnswer>, Problem> {
+pub(super) async fn read_mode(State(api): State<Arc<Api>>) -> Result<Json<ModeAnswer>, Problem> {
     let nobody = ModeAnswer {
         mode: Mode::Observe,
         adopt: Adopt::None,
@@ -70,7 +72,7 @@ pub(super) async fn read_mode(State(api): State<Api>) -> Result<Json<ModeAnswer>
 #[utoipa::path(post, path = "/v1/admin/mode", tag = "operating", request_body = ModeBody,
     responses((status = 200, body = ModeAnswer), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn change_mode(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     Body(body): Body<ModeBody>,
 ) -> Result<Json<ModeAnswer>, Problem> {
     let plain = |text: &str| text.len() <= MAX_TEXT && !text.chars().any(char::is_control);

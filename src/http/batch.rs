@@ -154,7 +154,7 @@ fn ids(
 #[utoipa::path(post, path = "/v1/connections/heartbeat", tag = "connections", request_body = IdBatch,
     responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn heartbeat(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     RawBody(body): RawBody,
 ) -> Result<Json<BatchAnswer>, Problem> {
     let mut answer = BatchAnswer::new(&api);
@@ -182,7 +182,7 @@ pub(super) async fn heartbeat(
 #[utoipa::path(post, path = "/v1/connections/close", tag = "connections", params(CloseParams), request_body = IdBatch,
     responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn close(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     Params(params): Params<CloseParams>,
     RawBody(body): RawBody,
 ) -> Result<Json<BatchAnswer>, Problem> {
@@ -200,7 +200,7 @@ pub(super) async fn close(
 #[utoipa::path(post, path = "/v1/connections/open", tag = "connections", request_body = OpenBatch,
     responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn open(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     RawBody(body): RawBody,
 ) -> Result<Json<BatchAnswer>, Problem> {
     // Items are read one by one: a field of the wrong kind in one of them must not cost the others.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -84,7 +86,7 @@ impl HeartbeatAnswer {
         (status = 404, body = Problem), (status = 409, body = Problem), (status = 410, body = Problem),
         (status = 422, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn open(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     ConnectionPath(session, connection): ConnectionPath,
     Body(body): Body<OpenBody>,
 ) -> Result<impl IntoResponse, Problem> {
@@ -127,7 +129,7 @@ pub(super) async fn open(
     responses((status = 200, body = HeartbeatAnswer), (status = 404, body = Problem), (status = 410, body = Problem),
         (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn heartbeat(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     ConnectionPath(session, connection): ConnectionPath,
 ) -> Result<Json<HeartbeatAnswer>, Problem> {
     match api.connections.heartbeat(session, connection).await {
@@ -160,7 +162,7 @@ impl CloseParams {
     params(("session" = String, Path), ("connection" = String, Path), CloseParams),
     responses((status = 204), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn close(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     ConnectionPath(session, connection): ConnectionPath,
     Params(params): Params<CloseParams>,
 ) -> Result<StatusCode, Problem> {
@@ -190,7 +192,7 @@ pub(super) struct CountAnswer {
     responses((status = 200, body = CountAnswer), (status = 404, body = Problem), (status = 422, body = Problem),
         (status = 503, body = Problem)))]
 pub(super) async fn count(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     SessionPath(session): SessionPath,
 ) -> Result<Json<CountAnswer>, Problem> {
     let count = api.connections.count(&session).await?;
@@ -228,7 +230,7 @@ pub(super) struct ConnectionList {
     responses((status = 200, body = ConnectionList), (status = 404, body = Problem), (status = 422, body = Problem),
         (status = 503, body = Problem)))]
 pub(super) async fn list(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     SessionPath(session): SessionPath,
 ) -> Result<Json<ConnectionList>, Problem> {
     let views = api.connections.list(&session).await?;

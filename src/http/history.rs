@@ -1,5 +1,7 @@
 //! The history of connections.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
@@ -44,7 +46,7 @@ pub(super) struct HistoryAnswer {
 #[utoipa::path(get, path = "/v1/history/connections", tag = "history", params(HistoryParams),
     responses((status = 200, body = HistoryAnswer), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn connections(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     Params(params): Params<HistoryParams>,
 ) -> Result<Json<HistoryAnswer>, Problem> {
     let invalid = |pointer: &str, message: String| Problem::invalid(pointer, message);

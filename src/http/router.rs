@@ -1,5 +1,6 @@
 //! Routes and the layers around them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -26,7 +27,7 @@ const BODY_BYTES: usize = 64 * 1024;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Routes and document of the API, without layers.
-fn api_router() -> OpenApiRouter<Api> {
+fn api_router() -> OpenApiRouter<Arc<Api>> {
     let batches = OpenApiRouter::new()
         .routes(routes!(batch::open))
         .routes(routes!(batch::heartbeat))
@@ -61,32 +62,26 @@ pub fn router(api: Api) -> Router {
     let (routes, document) = api_router().split_for_parts();
     let count_is_no_id = axum::routing::put(connection::count_is_no_id).delete(connection::count_is_no_id);
     let routes = routes
-        .with_state(api)
+        .with_state(Arc::new(api))
         .route("/v1/sessions/{session}/connections/count", count_is_no_id)
         .route(
             "/openapi.json",
             axum::routing::get(async move || axum::Json(document.clone())),
         );
-    Router::layered(routes)
+    layered(routes)
 }
 
-/// The layers every request passes; the bench puts the same around a handler that does nothing.
-pub trait Layered {
-    /// Adds fallbacks and layers.
-    fn layered(routes: Router) -> Router;
-}
-
-impl Layered for Router {
-    fn layered(routes: Router) -> Router {
-        let id = HeaderName::from_static("x-request-id");
-        routes
-            .fallback(unknown_path)
-            .method_not_allowed_fallback(wrong_method)
-            .layer(axum::middleware::from_fn(bounded))
-            .layer(CatchPanicLayer::custom(panicked))
-            .layer(PropagateRequestIdLayer::new(id.clone()))
-            .layer(SetRequestIdLayer::new(id, MakeRequestUuid))
-    }
+/// Adds the fallbacks and layers that every request passes; the bench puts the same around a handler
+/// that does nothing.
+pub fn layered(routes: Router) -> Router {
+    let id = HeaderName::from_static("x-request-id");
+    routes
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(axum::middleware::from_fn(bounded))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(PropagateRequestIdLayer::new(id.clone()))
+        .layer(SetRequestIdLayer::new(id, MakeRequestUuid))
 }
 
 /// Ends a request that takes too long with a problem, as every other error.

@@ -1,5 +1,7 @@
 //! Sessions: what is known of one, and what happened to it.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
@@ -117,7 +119,7 @@ fn answer(id: &SessionId, view: &SessionView) -> SessionAnswer {
         object: ObjectView {
             uid: text("uid"),
             version: text("version"),
-            desired: text("object"),
+            desired: text("object").or_else(|| text("uid").map(|_| "running".to_owned())),
             ready: is_set("ready"),
         },
     }
@@ -128,7 +130,7 @@ fn answer(id: &SessionId, view: &SessionView) -> SessionAnswer {
     responses((status = 200, body = SessionAnswer), (status = 404, body = Problem), (status = 422, body = Problem),
         (status = 503, body = Problem)))]
 pub(super) async fn read(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     SessionPath(session): SessionPath,
 ) -> Result<Json<SessionAnswer>, Problem> {
     let view = api.sessions.read(&session).await?;
@@ -167,7 +169,7 @@ pub(super) struct EventsAnswer {
     params(("session" = String, Path), PageParams),
     responses((status = 200, body = EventsAnswer), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn events(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     SessionPath(session): SessionPath,
     Params(page): Params<PageParams>,
 ) -> Result<Json<EventsAnswer>, Problem> {

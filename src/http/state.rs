@@ -4,8 +4,7 @@ use crate::service::connections::Connections;
 use crate::service::mode::ModeService;
 use crate::service::sessions::Sessions;
 
-/// The use cases behind the API; cloning shares them.
-#[derive(Clone)]
+/// The use cases behind the API; handlers share one.
 pub struct Api {
     /// Connections.
     pub connections: Connections,

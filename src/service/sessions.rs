@@ -108,9 +108,7 @@ impl Sessions {
             return Sleep::Not("observe");
         }
         let empty_since = record.ms("empty_since").unwrap_or(record.now_ms);
-        let woken = record
-            .ms("woken_at")
-            .map_or(i64::MIN, |at| at + self.minimum_run_ms);
+        let woken = record.ms("since").map_or(i64::MIN, |at| at + self.minimum_run_ms);
         let not_before = record.ms("not_before").unwrap_or(i64::MIN);
         Sleep::At((empty_since + timeout).max(woken).max(not_before))
     }

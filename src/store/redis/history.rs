@@ -166,7 +166,7 @@ impl RedisStore {
         let mut pipeline = Pipeline::with_capacity(usize::from(super::PARTITIONS));
         for partition in Partition::all() {
             let key = self.keys.of_partition(partition, PartitionKey::Sessions);
-            pipeline.cmd("ZRANGE").arg(key).arg(0).arg(-1);
+            pipeline.cmd("SMEMBERS").arg(key);
         }
         let values = self.plain("listing sessions", &pipeline).await?;
         Ok(values

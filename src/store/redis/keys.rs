@@ -84,7 +84,7 @@ pub enum PartitionKey {
     Wakes,
     /// Stream: the outbox of Postgres.
     History,
-    /// Sorted set, score 0: session ids.
+    /// Set: session ids.
     Sessions,
     /// Hash: sessions by state, connections by protocol.
     Counts,

@@ -1,6 +1,7 @@
 //! Sessions Redis does not know: only the platform can say that there is none.
 
-use serde_json::json;
+use connection_tracker::config::LeaseKind;
+use serde_json::{Value, json};
 
 use crate::support::proxy::Fault;
 use crate::support::{SOON, TestCluster, eventually, user};
@@ -114,4 +115,30 @@ async fn many_opens_of_an_unknown_session_ask_the_platform_once() {
         answer.expect_problem(404, "session-not-found");
     }
     assert_eq!(cluster.platform.requests("get").await - before, 1);
+}
+
+#[tokio::test]
+async fn batch_of_opens_in_many_unknown_sessions_is_answered_in_time() {
+    // No leader, so that no watch makes them known before; a platform as slow as a busy one.
+    let cluster = TestCluster::builder().lease(LeaseKind::Never).start().await;
+    cluster.platform.create_many("s", 600).await;
+    cluster
+        .platform
+        .change_settings(json!({ "latency_ms": 20 }))
+        .await;
+    let opens = |from: usize, to: usize| {
+        let sessions = (from..to).map(|n| (format!("s-{n}"), json!([{ "id": "c", "user_id": "ann" }])));
+        Value::Object(sessions.collect())
+    };
+    let answer = cluster.api().batch("open", &opens(0, 500)).await.expect(200);
+    assert_eq!(answer.body["accepted"], 500, "{}", answer.body);
+
+    // And when the platform hangs: those that are known are opened, the others are to be sent
+    // again; a request has ten seconds in all.
+    cluster.platform.fault("get", 0, json!({ "hang": true })).await;
+    let asked = std::time::Instant::now();
+    let answer = cluster.api().batch("open", &opens(400, 600)).await.expect(200);
+    assert_eq!(answer.body["accepted"], 100, "{}", answer.body);
+    assert_eq!(answer.body["retry"].as_array().unwrap().len(), 100);
+    assert!(asked.elapsed().as_secs() < 9, "{:?}", asked.elapsed());
 }

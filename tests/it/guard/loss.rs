@@ -214,5 +214,8 @@ async fn fresh_installation_hibernates_nothing_before_its_first_hold_is_over() {
     cluster.wait_for_state("idle", "hibernated").await;
     let hold_until: i64 = cluster.state().guard("idle", "hold_until").await;
     let patched = put_to_sleep(&cluster, "idle", since).await;
-    assert!(patched.iter().all(|at| *at >= hold_until), "{patched:?}, {hold_until}");
+    assert!(
+        patched.iter().all(|at| *at >= hold_until),
+        "{patched:?}, {hold_until}"
+    );
 }

@@ -58,9 +58,8 @@ fn expected(stand: Stand, desired: Desired, is_ready: bool, annotation: Annotati
         Stand::WakingAndLive | Stand::WakingAndEmpty | Stand::Fenced | Stand::FencedAndLive => fenced(),
         Stand::NotFenced if is_reached => fenced(),
         Stand::NotFenced => after(Running, false),
-        Stand::Hibernating if !runs => after(Hibernated, false),
+        Stand::Hibernating | Stand::Hibernated if !runs => after(Hibernated, false),
         Stand::Hibernating if !is_reached => after(Hibernating, false),
-        Stand::Hibernated if !runs => after(Hibernated, false),
         Stand::Hibernating | Stand::Hibernated => after(Running, true),
     }
 }

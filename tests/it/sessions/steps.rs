@@ -56,16 +56,17 @@ pub(crate) async fn fault(cluster: &TestCluster, session: &str, state: &str, tim
     cluster.platform.rule(rule).await;
 }
 
+/// How many requests the faults in force met.
+pub(crate) async fn hits(cluster: &TestCluster) -> u64 {
+    let faults = cluster.platform.faults().await;
+    let faults = faults.as_array().unwrap();
+    faults.iter().map(|fault| fault["hits"].as_u64().unwrap()).sum()
+}
+
 /// Waits until the faults in force met so many requests.
 pub(crate) async fn met(cluster: &TestCluster, requests: u64) {
     eventually(SOON, &format!("{requests} requests met a fault"), async || {
-        let faults = cluster.platform.faults().await;
-        let hits = faults
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|fault| fault["hits"].as_u64().unwrap());
-        let hits: u64 = hits.sum();
+        let hits = hits(cluster).await;
         if hits >= requests { Ok(()) } else { Err(hits) }
     })
     .await;

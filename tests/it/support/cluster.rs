@@ -205,11 +205,6 @@ impl TestCluster {
         }
     }
 
-    /// URL of its database, past any proxy.
-    pub(crate) fn database(&self) -> &str {
-        &self.database
-    }
-
     /// A pool of its own into the database, past any proxy.
     pub(crate) async fn pool(&self) -> PgPool {
         PgPool::connect(&self.database).await.unwrap()

@@ -139,11 +139,6 @@ impl Platform {
             .await;
     }
 
-    /// Breaks all watches.
-    pub(crate) async fn drop_watches(&self) {
-        self.call(Method::POST, "/simulator/watch/drop", None).await;
-    }
-
     /// Writes the simulator saw for one object, oldest first.
     pub(crate) async fn log(&self, name: &str) -> Vec<Value> {
         let entries = self

@@ -204,7 +204,8 @@ async fn a_wake_past_its_start_limit_is_tried_again_while_a_user_waits() {
     let state = cluster.state();
     let since = (state.now_ms().await - 300_001).to_string();
     let record = state.session_key("s1", SessionKey::Session);
-    cluster.redis.cli(&["HSET", &record, "since", &since]).await;
+    let fields = ["HSET", &record, "since", &since, "due_at", &since];
+    cluster.redis.cli(&fields).await;
     look(&cluster, "s1").await;
     let again = events(&cluster, "s1", "waking", 2).await.remove(1);
     assert_eq!(again["reason"], "start_limit", "{again}");
