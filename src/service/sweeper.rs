@@ -118,7 +118,7 @@ impl Sweeper {
     async fn reviewed(&self, session: &SessionId, review: &Review, term: u64) {
         match review.outcome {
             ReviewOutcome::Hibernate => self.act(session.clone(), review.generation, term),
-            ReviewOutcome::WouldHibernate => tracing::info!(%session, "would hibernate (mode observe)"),
+            ReviewOutcome::WouldHibernate => tracing::debug!(%session, "would hibernate (mode observe)"),
             ReviewOutcome::Waiting
             | ReviewOutcome::Wake
             | ReviewOutcome::Terminated

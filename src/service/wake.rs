@@ -48,6 +48,17 @@ enum Attempt {
     Refused(String),
 }
 
+/// Doubles, jittered.
+struct Backoff(Duration);
+
+impl Backoff {
+    fn next(&mut self) -> Duration {
+        let jittered = self.0.mul_f64(rand::rng().random_range(0.5..=1.0));
+        self.0 *= 2;
+        jittered
+    }
+}
+
 impl Waker {
     /// At most `slots` wakes in flight in this process.
     #[must_use]
@@ -84,7 +95,7 @@ impl Waker {
         if self.store.wake_claim(entry, claim_ms).await? != Claim::Ours {
             return Ok(());
         }
-        let mut backoff = FIRST_BACKOFF;
+        let mut backoff = Backoff(FIRST_BACKOFF);
         let mut conflicts = 0;
         loop {
             let (reason, delay) = match self.attempt(entry).await? {
@@ -95,22 +106,16 @@ impl Waker {
                 }
                 Attempt::Again => {
                     conflicts = 0;
-                    let jittered = backoff.mul_f64(rand::rng().random_range(0.5..=1.0));
-                    backoff *= 2;
                     (
                         "the object changes faster than it can be written".to_owned(),
-                        jittered,
+                        backoff.next(),
                     )
                 }
                 Attempt::Refused(reason) => {
                     tracing::warn!(session = %entry.session, reason, "the platform refuses to wake a session");
                     return self.fail(entry, &reason, RETRY).await;
                 }
-                Attempt::BackOff(reason, asked) => {
-                    let jittered = backoff.mul_f64(rand::rng().random_range(0.5..=1.0));
-                    backoff *= 2;
-                    (reason, asked.unwrap_or_default().max(jittered))
-                }
+                Attempt::BackOff(reason, asked) => (reason, asked.unwrap_or_default().max(backoff.next())),
             };
             if Instant::now() + delay >= until {
                 tracing::warn!(session = %entry.session, reason, "a wake failed within its claim");
