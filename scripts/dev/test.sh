@@ -15,14 +15,16 @@ command_test() {
     throwaway_up
     cargo_build
 
-    local -a runner=(cargo test --no-fail-fast)
-    ! cargo nextest --version >/dev/null 2>&1 || runner=(cargo nextest run --no-fail-fast)
+    local -a runner=(cargo test)
+    ! cargo nextest --version >/dev/null 2>&1 || runner=(cargo nextest run)
     # --workspace beside --package would mean everything.
     case " $* " in *" -p "* | *" --package"*) ;; *) runner+=(--workspace) ;; esac
     if [ $# -eq 0 ]; then
         step "compiling the tests"
         child "${runner[@]}" --no-run || fail "the tests do not compile: put right what cargo says above"
     fi
+    # Not while compiling: nextest takes the one flag or the other.
+    runner+=(--no-fail-fast)
     step "running the tests: ${runner[*]} $*"
     started=$SECONDS
     child "${runner[@]}" "$@" || status=$?
