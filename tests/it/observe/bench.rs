@@ -240,7 +240,7 @@ impl Bench {
     pub(super) async fn age(&self, ms: i64) {
         let record = self.record().await;
         let key = self.store.keys().of_session(&self.session, SessionKey::Session);
-        for field in ["empty_since", "woken_at", "since"] {
+        for field in ["empty_since", "since"] {
             if let Some(at) = record.ms(field) {
                 let at = (at - ms).to_string();
                 let _: i64 = self.command(&["HSET", &key, field, &at]).await;

@@ -85,7 +85,7 @@ async fn a_woken_session_runs_for_its_minimum_even_when_left_at_once() {
     assert_eq!(cluster.api().state("s1").await, "running");
     let woken_at: i64 = cluster
         .state()
-        .field("s1", "woken_at")
+        .field("s1", "since")
         .await
         .unwrap()
         .parse()
