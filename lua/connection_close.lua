@@ -11,7 +11,7 @@
 -- ARGV[1] settings JSON
 -- ARGV[2] session id
 -- ARGV[3] connection id
--- ARGV[4] reason, a word of a-z and _
+-- ARGV[4] reason, a word of letters, digits, `.`, `_` and `-`
 -- Returns {OK, live connections left} or {ALREADY, live connections left}.
 -- Emits connection.closed.
 -- Cost O(log n) in the connections of the session.

@@ -17,8 +17,8 @@
 -- Returns {OK or ALREADY, state, live connections, ready, generation of the wake now filed or 0, url};
 --   {LIMIT_REACHED, limit, used, user of the oldest}; or {CLOSED}, {CONFLICT}, {SESSION_UNKNOWN},
 --   {SESSION_TERMINATED}, {SESSION_HIBERNATED}.
--- Emits connection.opened; connection.closed for what it replaces; connection.expired where slots are
---   limited; session.waking.
+-- Emits connection.opened; connection.closed for what it replaces or what gives way; connection.expired where
+--   slots are limited; session.waking.
 -- Cost O(log n) in the connections of the session.
 local guard_key, session_key, connections_key, details_key, deadlines_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local wakes_key, history_key, sessions_key, counts_key = KEYS[6], KEYS[7], KEYS[8], KEYS[9]

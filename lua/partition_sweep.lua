@@ -5,7 +5,8 @@
 -- ARGV[1] settings JSON
 -- ARGV[2] most to return of each
 -- ARGV[3] term of the caller
--- Returns {OK, epoch, {session ids}, {wake entries}} or {FENCED} when a newer leader sweeps.
+-- Returns {OK, epoch, {session ids}, {wake entries}, ms the hold still lasts or 0, its reason} or {FENCED} when a
+--   newer leader sweeps.
 -- Emits nothing. Cost O(log n + returned).
 local guard_key, deadlines_key, wakes_key = KEYS[1], KEYS[2], KEYS[3]
 local settings, limit, term = cjson.decode(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -20,4 +21,5 @@ for key, longest in pairs({ [deadlines_key] = 3600000, [wakes_key] = 900000 }) d
 end
 local due = redis.call('ZRANGE', deadlines_key, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, limit)
 local wakes = redis.call('ZRANGE', wakes_key, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, limit)
-return { OK, epoch, due, wakes }
+local reason = holding and redis.call('HGET', guard_key, 'hold_reason') or ''
+return { OK, epoch, due, wakes, holding and hold_until - now or 0, reason }

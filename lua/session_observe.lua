@@ -40,7 +40,7 @@ if record.version and record.uid == object.uid and not newer(object.version, rec
 end
 if record.state == 'terminated' then return { OK, record.state } end
 local first = not record.state
-local shrank = (object.idle_timeout_ms or settings.idle_timeout_ms) ~= idle_timeout()
+local timeout_changed = (object.idle_timeout_ms or settings.idle_timeout_ms) ~= idle_timeout()
 set('uid', object.uid)
 set('version', object.version)
 set_object(object.desired)
@@ -83,7 +83,7 @@ elseif record.state == 'hibernating' and not runs then
 elseif runs and (record.state == 'hibernated' or (record.state == 'hibernating' and reached)) then
   run(next_generation(), false, 'platform', 'woken_by_hand')
 end
-if shrank and record.state == 'running' and record.empty_since and idle_timeout() >= 0 then
+if timeout_changed and record.state == 'running' and record.empty_since and idle_timeout() >= 0 then
   look_again_by(tonumber(record.empty_since) + idle_timeout())
 end
 return { OK, record.state }

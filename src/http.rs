@@ -5,6 +5,7 @@
 mod admin;
 mod batch;
 mod batch_body;
+mod body;
 mod connection;
 mod extract;
 mod history;

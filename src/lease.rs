@@ -132,7 +132,7 @@ impl RedisLease {
         self.sender.send_replace(Some(term));
         let recorded = tokio::time::timeout(
             Duration::from_millis(500),
-            self.postgres.record_term(term, &self.token),
+            self.postgres.record_term(term, &self.holder),
         )
         .await;
         if !matches!(recorded, Ok(Ok(()))) {

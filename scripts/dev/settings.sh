@@ -7,7 +7,6 @@ settings_defaults() {
     : "${TRACKER_SESSION_HEARTBEAT_INTERVAL:=2s}"
     : "${TRACKER_SESSION_WINDOW:=8s}"
     : "${TRACKER_SESSION_IDLE_TIMEOUT:=10s}"
-    : "${TRACKER_TELEMETRY_LOG:=info}"
     # Colourless lines for people: the log is a file here, which would mean JSON.
     : "${TRACKER_TELEMETRY_FORMAT:=text}"
     : "${TRACKER_DEMO_PREFIX:=demo-}"

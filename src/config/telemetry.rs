@@ -14,8 +14,13 @@ pub enum LogFormat {
 /// The log.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TelemetryConfig {
-    /// What is logged, as tracing directives
-    #[arg(long, env = "TRACKER_TELEMETRY_LOG", default_value = "info", global = true)]
+    /// What is logged, as tracing directives; libraries whose errors are logged here anyway are off
+    #[arg(
+        long,
+        env = "TRACKER_TELEMETRY_LOG",
+        default_value = "info,kube_client=off,kube_runtime=off,sqlx::postgres::notice=off",
+        global = true
+    )]
     pub log: String,
     /// Form of the log
     #[arg(

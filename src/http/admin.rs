@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::extract::Body;
+use super::body::Body;
 use super::problem::Problem;
 use super::state::Api;
 use crate::domain::mode::{Adopt, Mode, ModeRecord};
@@ -70,7 +70,7 @@ pub(super) async fn read_mode(State(api): State<Arc<Api>>) -> Result<Json<ModeAn
 
 /// Changes the mode: `act` arms the service, `observe` stops it from putting anything to sleep.
 #[utoipa::path(post, path = "/v1/admin/mode", tag = "operating", request_body = ModeBody,
-    responses((status = 200, body = ModeAnswer), (status = 422, body = Problem), (status = 503, body = Problem)))]
+    responses((status = 200, body = ModeAnswer), (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn change_mode(
     State(api): State<Arc<Api>>,
     Body(body): Body<ModeBody>,
@@ -84,7 +84,11 @@ pub(super) async fn change_mode(
             ));
         }
     }
-    let by = body.changed_by.as_deref().unwrap_or("unnamed");
+    let by = body
+        .changed_by
+        .as_deref()
+        .filter(|by| !by.trim().is_empty())
+        .unwrap_or("unnamed");
     let adopt = body.adopt.unwrap_or(Adopt::None);
     let record = api
         .mode

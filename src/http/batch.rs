@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::batch_body::{Batch, Id, Parsed, parse};
+use super::body::BatchBytes;
 use super::connection::{CloseParams, HeartbeatAnswer};
-use super::extract::{Params, RawBody};
+use super::extract::Params;
 use super::open_body::{OpenBody, word};
 use super::problem::Problem;
 use super::state::Api;
@@ -31,6 +32,8 @@ const MAX_OPENS: usize = 1_000;
 pub(super) struct IdBatch {
     /// Which gateway sends it.
     gateway: Option<String>,
+    /// Closes only: a word for the history, unless the query names one; default `client_closed`.
+    reason: Option<String>,
     /// Session id to connection ids; at most 10,000 in all.
     sessions: std::collections::BTreeMap<String, Vec<String>>,
 }
@@ -152,10 +155,10 @@ fn ids(
 
 /// Keeps many connections live for another window.
 #[utoipa::path(post, path = "/v1/connections/heartbeat", tag = "connections", request_body = IdBatch,
-    responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn heartbeat(
     State(api): State<Arc<Api>>,
-    RawBody(body): RawBody,
+    BatchBytes(body): BatchBytes,
 ) -> Result<Json<BatchAnswer>, Problem> {
     let mut answer = BatchAnswer::new(&api);
     let targets: Vec<HeartbeatTarget> = ids(parse(&body)?, &mut answer)?
@@ -180,15 +183,19 @@ pub(super) async fn heartbeat(
 
 /// Closes many connections; success also the second time.
 #[utoipa::path(post, path = "/v1/connections/close", tag = "connections", params(CloseParams), request_body = IdBatch,
-    responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn close(
     State(api): State<Arc<Api>>,
     Params(params): Params<CloseParams>,
-    RawBody(body): RawBody,
+    BatchBytes(body): BatchBytes,
 ) -> Result<Json<BatchAnswer>, Problem> {
-    let reason = params.reason()?;
+    let mut batch: Batch<Parsed<ConnectionId>> = parse(&body)?;
+    let reason = CloseParams {
+        reason: params.reason.or(batch.reason.take()),
+    }
+    .reason()?;
     let mut answer = BatchAnswer::new(&api);
-    let targets = ids(parse(&body)?, &mut answer)?;
+    let targets = ids(batch, &mut answer)?;
     let outcomes = api.connections.close_many(&targets, &reason).await;
     for ((session, connection), outcome) in targets.iter().zip(outcomes) {
         answer.add(session, connection, &outcome);
@@ -198,10 +205,10 @@ pub(super) async fn close(
 
 /// Opens many connections; safe to repeat.
 #[utoipa::path(post, path = "/v1/connections/open", tag = "connections", request_body = OpenBatch,
-    responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn open(
     State(api): State<Arc<Api>>,
-    RawBody(body): RawBody,
+    BatchBytes(body): BatchBytes,
 ) -> Result<Json<BatchAnswer>, Problem> {
     // Items are read one by one: a field of the wrong kind in one of them must not cost the others.
     let batch: Batch<serde_json::Value> = parse(&body)?;

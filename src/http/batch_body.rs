@@ -20,6 +20,7 @@ pub(super) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<Batch<T>, Probl
 #[derive(Deserialize)]
 pub(super) struct Batch<T> {
     pub(super) gateway: Option<String>,
+    pub(super) reason: Option<String>,
     #[serde(bound = "T: Deserialize<'de>")]
     pub(super) sessions: Items<T>,
 }

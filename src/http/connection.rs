@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{Body, ConnectionPath, Params, SessionPath};
+use super::body::{Body, Ignored};
+use super::extract::{ConnectionPath, Params, SessionPath};
 use super::open_body::{OpenBody, word};
 use super::problem::Problem;
 use super::state::Api;
@@ -84,7 +85,7 @@ impl HeartbeatAnswer {
     params(("session" = String, Path), ("connection" = String, Path)), request_body = OpenBody,
     responses((status = 201, body = OpenAnswer), (status = 200, description = "already open", body = OpenAnswer),
         (status = 404, body = Problem), (status = 409, body = Problem), (status = 410, body = Problem),
-        (status = 422, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)))]
+        (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn open(
     State(api): State<Arc<Api>>,
     ConnectionPath(session, connection): ConnectionPath,
@@ -127,10 +128,11 @@ pub(super) async fn open(
 #[utoipa::path(post, path = "/v1/sessions/{session}/connections/{connection}/heartbeat", tag = "connections",
     params(("session" = String, Path), ("connection" = String, Path)),
     responses((status = 200, body = HeartbeatAnswer), (status = 404, body = Problem), (status = 410, body = Problem),
-        (status = 422, body = Problem), (status = 503, body = Problem)))]
+        (status = 413, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn heartbeat(
     State(api): State<Arc<Api>>,
     ConnectionPath(session, connection): ConnectionPath,
+    _: Ignored,
 ) -> Result<Json<HeartbeatAnswer>, Problem> {
     match api.connections.heartbeat(session, connection).await {
         Ok(()) => Ok(Json(HeartbeatAnswer::new(&api))),

@@ -71,13 +71,17 @@ impl OpenBody {
             details: ConnectionDetails {
                 connected_at: 0,
                 user,
-                address: self.client_ip.map(|address| {
-                    if keeps_full_addresses {
-                        address
-                    } else {
-                        cut_address(address)
-                    }
-                }),
+                // Listeners for both families report IPv4 as ::ffff:a.b.c.d, which cut as IPv6 would say nothing.
+                address: self
+                    .client_ip
+                    .map(|address| address.to_canonical())
+                    .map(|address| {
+                        if keeps_full_addresses {
+                            address
+                        } else {
+                            cut_address(address)
+                        }
+                    }),
                 agent: self.user_agent.map(|agent| cut_text(&agent, MAX_AGENT_BYTES)),
                 protocol: word(self.protocol, &at("protocol"))?,
                 gateway: word(self.gateway, &at("gateway"))?,
@@ -142,6 +146,16 @@ mod tests {
             cut_address("2001:db8:1:2::3".parse().unwrap()).to_string(),
             "2001:db8:1::"
         );
+    }
+
+    #[test]
+    fn an_ipv4_address_is_the_same_whichever_listener_reports_it() {
+        let body: OpenBody =
+            serde_json::from_str(r#"{"user_id": "ann", "client_ip": "::ffff:203.0.113.77"}"#).unwrap();
+        let request = body
+            .into_request(ConnectionId::parse("c1").unwrap(), "", false)
+            .unwrap();
+        assert_eq!(request.details.address, Some("203.0.113.0".parse().unwrap()));
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl From<TrackError> for Problem {
                 ..Self::new(StatusCode::TOO_MANY_REQUESTS, "limit-reached", text).retry()
             },
             TrackError::PlatformUnavailable(detail) => {
-                tracing::warn!(detail, "the platform could not be asked about a session");
+                tracing::debug!(detail, "the platform could not be asked about a session");
                 let text = "the platform cannot be asked about this session now; try again";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "platform-unavailable", text).retry()
             }
@@ -127,6 +127,10 @@ impl From<TrackError> for Problem {
                 let text = "the history cannot be read now; live state is not affected";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "history-unavailable", text).retry()
             }
+            TrackError::ModeNotChanged(source) => {
+                tracing::warn!(error = %chain(&source), "the mode was not changed");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "mode-not-changed", text).retry()
+            }
             TrackError::Store(source) => from_store(&source),
         }
     }
@@ -135,7 +139,8 @@ impl From<TrackError> for Problem {
 fn from_store(error: &StoreError) -> Problem {
     match error {
         StoreError::Unavailable { .. } | StoreError::Timeout { .. } | StoreError::Conflict { .. } => {
-            tracing::warn!(error = %chain(error), "the store could not be asked");
+            // An outage is logged once, by the watermark; a line per request would bury it.
+            tracing::debug!(error = %chain(error), "the store could not be asked");
             let text =
                 "the live state cannot be asked now; keep the user connected and send the same call again";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store-unavailable", text).retry()

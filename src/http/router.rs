@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, Request, Response, StatusCode};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
@@ -20,9 +19,6 @@ use super::problem::Problem;
 use super::state::Api;
 use super::{admin, batch, connection, history, session};
 
-/// Largest body of a batch, and of anything else.
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
-const BODY_BYTES: usize = 64 * 1024;
 /// Longest a request may take; above every timeout of the stores, so that those speak first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -31,8 +27,7 @@ fn api_router() -> OpenApiRouter<Arc<Api>> {
     let batches = OpenApiRouter::new()
         .routes(routes!(batch::open))
         .routes(routes!(batch::heartbeat))
-        .routes(routes!(batch::close))
-        .layer(DefaultBodyLimit::max(BATCH_BYTES));
+        .routes(routes!(batch::close));
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(connection::open, connection::close))
         .routes(routes!(connection::heartbeat))
@@ -42,7 +37,6 @@ fn api_router() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(session::events))
         .routes(routes!(history::connections))
         .routes(routes!(admin::read_mode, admin::change_mode))
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
         .merge(batches)
 }
 
@@ -96,7 +90,7 @@ async fn unknown_path(request: Request<Body>) -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "not-found",
-        format!("there is no {}; see /openapi.json", request.uri().path()),
+        format!("there is no {:.120}; see /openapi.json", request.uri().path()),
     )
 }
 

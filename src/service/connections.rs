@@ -19,7 +19,7 @@ use crate::store::redis::{
 
 /// Connections of the list of one session that are shown at most.
 const LIST_LIMIT: u32 = 10_000;
-/// Pauses before an open is tried again on a session the platform was just asked about.
+/// How often the platform is asked about a session before an open gives up: Redis may lose it in between.
 const INTRODUCTIONS: usize = 2;
 /// Sessions of one batch the platform is asked about at once, and for how long in all.
 const ASKED_AT_ONCE: usize = 16;
@@ -185,7 +185,7 @@ impl Connections {
             .map(|reply| match reply {
                 Ok(_) => ItemOutcome::Accepted,
                 Err(error) => {
-                    tracing::warn!(%error, "a close could not be written");
+                    tracing::debug!(%error, "a close could not be written");
                     ItemOutcome::Retry
                 }
             })
@@ -252,8 +252,11 @@ fn rejected(error: &TrackError) -> ItemOutcome {
         TrackError::SessionHibernated => Rejection::SessionHibernated,
         TrackError::LimitReached { .. } => Rejection::LimitReached,
         TrackError::InvalidCursor => Rejection::Invalid,
-        TrackError::PlatformUnavailable(_) | TrackError::HistoryUnavailable(_) | TrackError::Store(_) => {
-            tracing::warn!(%error, "an open of a batch could not be made");
+        TrackError::PlatformUnavailable(_)
+        | TrackError::HistoryUnavailable(_)
+        | TrackError::ModeNotChanged(_)
+        | TrackError::Store(_) => {
+            tracing::debug!(%error, "an open of a batch could not be made");
             return ItemOutcome::Retry;
         }
     })

@@ -42,6 +42,9 @@ pub enum TrackError {
     /// Postgres cannot be asked.
     #[error("the history is unavailable")]
     HistoryUnavailable(#[source] StoreError),
+    /// Postgres cannot be asked, so the mode is what it was.
+    #[error("the mode was not changed: Postgres cannot be asked")]
+    ModeNotChanged(#[source] StoreError),
     /// Redis cannot be asked.
     #[error(transparent)]
     Store(#[from] StoreError),

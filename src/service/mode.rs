@@ -48,7 +48,7 @@ impl ModeService {
     /// Changes the mode and copies it into every partition.
     ///
     /// # Errors
-    /// [`TrackError::HistoryUnavailable`] when Postgres cannot take it: then nothing changed. Guards that
+    /// [`TrackError::ModeNotChanged`] when Postgres cannot take it. Guards that
     /// cannot be reached now get it within seconds of being reachable.
     pub async fn change(
         &self,
@@ -61,7 +61,7 @@ impl ModeService {
             .postgres
             .set_mode(mode, adopt, by, reason)
             .await
-            .map_err(TrackError::HistoryUnavailable)?;
+            .map_err(TrackError::ModeNotChanged)?;
         tracing::info!(
             mode = mode.as_str(),
             adopt = adopt.as_str(),

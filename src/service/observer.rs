@@ -234,7 +234,10 @@ impl Observer {
             .into_iter()
             .filter(|session| !named.contains(session) && scope.covers(session));
         let mut asked = futures_util::stream::iter(absent)
-            .map(|session| async move { gone(&self.store, self.platform.as_ref(), &session).await })
+            .map(|session| async move {
+                self.lock_shown().remove(&session);
+                gone(&self.store, self.platform.as_ref(), &session).await
+            })
             .buffer_unordered(ASKED_AT_ONCE);
         while let Some(answer) = asked.next().await {
             if answer? == Asked::Unanswered {

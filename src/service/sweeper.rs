@@ -31,6 +31,8 @@ pub struct Sweeper {
     acts: Arc<Semaphore>,
     in_flight: InFlight<SessionId>,
     term: Option<u64>,
+    is_failing: bool,
+    is_holding: bool,
     epochs: HashMap<Partition, String>,
     server_changes: u64,
 }
@@ -58,6 +60,8 @@ impl Sweeper {
             acts: Arc::new(Semaphore::new(config.sweeper_acts)),
             in_flight: InFlight::new(),
             term: None,
+            is_failing: false,
+            is_holding: false,
             epochs: HashMap::new(),
         }
     }
@@ -88,13 +92,17 @@ impl Sweeper {
                 }
                 Ok(swept) => due.push(swept),
                 Err(error) => {
-                    // An error or a short read: act on nothing.
-                    tracing::warn!(%error, "a sweep failed; nothing is done");
+                    // An error or a short read: act on nothing. Said once, not at every sweep.
+                    if !std::mem::replace(&mut self.is_failing, true) {
+                        tracing::warn!(%error, "a sweep failed; nothing is done until one succeeds");
+                    }
                     return;
                 }
             }
         }
+        self.is_failing = false;
         self.notice_changes(term, &due);
+        self.notice_holds(&due);
         self.observer.write_late().await;
         for entry in due.iter().flat_map(|swept| swept.wakes.iter().cloned()) {
             self.waker.start(entry);
@@ -140,6 +148,23 @@ impl Sweeper {
             let Ok(_slot) = acts.acquire().await else { return };
             actor.hibernate(&session, generation, term).await;
         });
+    }
+
+    /// A hold explains to whoever asks why nothing sleeps: so its begin and end are logged.
+    fn notice_holds(&mut self, swept: &[SweptPartition]) {
+        let holds = swept.iter().filter_map(|swept| swept.hold.as_ref());
+        let longest = holds.clone().max_by_key(|hold| hold.left_ms);
+        let was_holding = std::mem::replace(&mut self.is_holding, longest.is_some());
+        match longest {
+            Some(hold) if !was_holding => tracing::warn!(
+                reason = hold.reason,
+                partitions = holds.count(),
+                for_ms = hold.left_ms,
+                "hold: nothing expires and nothing is put to sleep"
+            ),
+            None if was_holding => tracing::info!("the hold is over"),
+            _ => {}
+        }
     }
 
     /// A new epoch, or another server behind the address: what the watch had told is forgotten there.

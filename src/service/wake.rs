@@ -52,6 +52,10 @@ enum Attempt {
 struct Backoff(Duration);
 
 impl Backoff {
+    fn is_first(&self) -> bool {
+        self.0 == FIRST_BACKOFF
+    }
+
     fn next(&mut self) -> Duration {
         let jittered = self.0.mul_f64(rand::rng().random_range(0.5..=1.0));
         self.0 *= 2;
@@ -115,7 +119,12 @@ impl Waker {
                     tracing::warn!(session = %entry.session, reason, "the platform refuses to wake a session");
                     return self.fail(entry, &reason, RETRY).await;
                 }
-                Attempt::BackOff(reason, asked) => (reason, asked.unwrap_or_default().max(backoff.next())),
+                Attempt::BackOff(reason, asked) => {
+                    if backoff.is_first() {
+                        tracing::warn!(session = %entry.session, reason, "a wake has to wait for the platform");
+                    }
+                    (reason, asked.unwrap_or_default().max(backoff.next()))
+                }
             };
             if Instant::now() + delay >= until {
                 tracing::warn!(session = %entry.session, reason, "a wake failed within its claim");

@@ -29,7 +29,7 @@ pub use history::StreamEntry;
 pub use keys::{Keys, PARTITIONS, Partition, PartitionKey, SessionKey};
 pub use lease::LeaseReply;
 pub use observe::{Observation, Observed};
-pub use partition::{SweptPartition, Watermark};
+pub use partition::{Hold, SweptPartition, Watermark};
 pub use script::{Script, all as scripts};
 pub use session::{Confirmation, Review, ReviewOutcome, SessionRecord};
 pub use settings::Settings;

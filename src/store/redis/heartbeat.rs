@@ -214,7 +214,7 @@ async fn flush(store: &RedisStore, lane: Lane, jobs: Vec<Job>) {
                 }
             }
             Err(error) => {
-                tracing::warn!(heartbeats = chunk.len(), %error, "heartbeats could not be written");
+                tracing::debug!(heartbeats = chunk.len(), %error, "heartbeats could not be written");
                 for item in *chunk {
                     outcomes[item.1].push((item.2, HeartbeatOutcome::Unavailable));
                 }

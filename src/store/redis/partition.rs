@@ -11,6 +11,15 @@ use crate::domain::SessionId;
 use crate::domain::mode::ModeRecord;
 use crate::store::StoreError;
 
+/// A time in which nothing expires and nothing hibernates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// How long it still lasts, ms.
+    pub left_ms: i64,
+    /// `data_lost`, `gap`, `clock_stepped_back` or `server_changed`.
+    pub reason: String,
+}
+
 /// What is due in one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SweptPartition {
@@ -22,6 +31,8 @@ pub struct SweptPartition {
     pub due: Vec<SessionId>,
     /// Wakes nobody works on.
     pub wakes: Vec<WakeEntry>,
+    /// The hold, while there is one.
+    pub hold: Option<Hold>,
     /// Whether a newer leader sweeps it: then nothing is due for us.
     pub is_fenced: bool,
 }
@@ -122,6 +133,11 @@ fn swept(partition: Partition, value: deadpool_redis::redis::Value) -> Result<Sw
                 .iter()
                 .filter_map(|member| WakeEntry::parse(member))
                 .collect(),
+            hold: Some(Hold {
+                left_ms: reply.integer()?,
+                reason: reply.text()?,
+            })
+            .filter(|hold| hold.left_ms > 0),
             is_fenced: false,
         }),
         Code::Fenced => Ok(SweptPartition {
@@ -129,6 +145,7 @@ fn swept(partition: Partition, value: deadpool_redis::redis::Value) -> Result<Sw
             epoch: String::new(),
             due: Vec::new(),
             wakes: Vec::new(),
+            hold: None,
             is_fenced: true,
         }),
         _ => Err(reply.unexpected()),

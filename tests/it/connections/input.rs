@@ -192,3 +192,60 @@ async fn texts_of_callers_reach_the_history_as_they_were_sent() {
     );
     assert_eq!(rows[0]["protocol"], "web.socket_1-x");
 }
+
+#[tokio::test]
+async fn only_json_objects_named_as_json_are_bodies() {
+    let cluster = started().await;
+    let api = cluster.api();
+    let list = json!(["ann", null, null, null, null, "user", null, {}]);
+    assert_eq!(pointer(api.open("s", "c1", &list).await), "");
+    let batch = json!(["gw", { "s": ["c1"] }]);
+    assert_eq!(pointer(api.post("/v1/connections/heartbeat", &batch).await), "");
+    let answer = reqwest::Client::new()
+        .post(format!("{}/v1/connections/heartbeat", api.base()))
+        .header("content-type", "text/plain")
+        .body(r#"{"sessions": {"s": ["c1"]}}"#)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 415);
+    assert_eq!(api.count("s").await, 0);
+}
+
+#[tokio::test]
+async fn a_body_over_its_limit_is_answered_and_not_cut_off() {
+    let cluster = started().await;
+    let api = cluster.api();
+    let large = json!({ "sessions": {}, "filling": "x".repeat(5 * 1024 * 1024) });
+    for path in [
+        "/v1/connections/heartbeat",
+        "/v1/sessions/s/connections/c1/heartbeat",
+        "/v1/admin/mode",
+    ] {
+        for _ in 0..10 {
+            api.post(path, &large).await.expect_problem(413, "too-large");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_batch_of_closes_names_its_reason_in_the_body_or_the_query() {
+    let cluster = started().await;
+    let api = cluster.api();
+    for id in ["c1", "c2"] {
+        api.open("s", id, &user("ann")).await.expect(201);
+    }
+    let body = |id: &str| json!({ "reason": "gateway_drained", "sessions": { "s": [id] } });
+    api.post("/v1/connections/close", &body("c1")).await.expect(200);
+    api.post("/v1/connections/close?reason=by_query", &body("c2"))
+        .await
+        .expect(200);
+    let mut reasons: Vec<String> = api
+        .ended("s", 2)
+        .await
+        .iter()
+        .map(|row| row["end_reason"].as_str().unwrap().to_owned())
+        .collect();
+    reasons.sort();
+    assert_eq!(reasons, ["by_query", "gateway_drained"]);
+}
