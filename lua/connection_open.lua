@@ -70,7 +70,7 @@ redis.call('ZADD', connections_key, int(now), cid)
 local live = live_count()
 if not known then
   emit('connection.opened', string.format('{"id":"%s","connected_at":%s,"active":%d,"details":%s}', cid, int(now), live, details))
-  set('last_connection', now)
+  set('last_opened', now)
 end
 if record.empty_since then unset('empty_since') end
 purge_tombstones()

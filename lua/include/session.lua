@@ -1,7 +1,7 @@
 -- Included after guard.lua, when the nine keys of a session and `sid` are named.
 -- The record of the session and the steps that several scripts share.
 local fields = { 'state', 'generation', 'fenced', 'since', 'uid', 'version', 'object', 'ready', 'empty_since',
-  'last_connection', 'due_at', 'idle_timeout', 'attempts', 'refused', 'not_before', 'would', 'url', 'purge_at' }
+  'last_opened', 'due_at', 'idle_timeout', 'attempts', 'refused', 'not_before', 'would', 'url', 'purge_at' }
 local record = {}
 for i, value in ipairs(redis.call('HMGET', session_key, unpack(fields))) do
   record[fields[i]] = value or nil

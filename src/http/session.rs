@@ -97,7 +97,7 @@ fn answer(id: &SessionId, view: &SessionView) -> SessionAnswer {
         unconfirmed_connections: record.unconfirmed,
         ready: record.state == SessionState::Running && is_set("ready"),
         url: text("url"),
-        last_connection_at: at("last_connection"),
+        last_connection_at: at("last_opened"),
         last_disconnect_at: at("last_disconnect"),
         idle_since: at("empty_since"),
         sleeps_at,
