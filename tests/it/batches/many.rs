@@ -141,7 +141,12 @@ async fn duplicates_inside_a_batch_are_each_answered() {
     // The same session named twice in one object, which a map would lose.
     let text = r#"{"sessions":{"s-0":["c"],"s-0":["never"]}}"#;
     let url = format!("{}/v1/connections/heartbeat", api.base());
-    let answer = reqwest::Client::new().post(url).body(text).send().await.unwrap();
+    let sent = reqwest::Client::new()
+        .post(url)
+        .header("content-type", "application/json")
+        .body(text)
+        .send();
+    let answer = sent.await.unwrap();
     let answer: Value = answer.json().await.unwrap();
     assert_eq!(
         (&answer["accepted"], &answer["rejected"][0]["connection_id"]),

@@ -36,7 +36,7 @@ async fn goes_on(fault: Fault) {
     let mode = json!({ "mode": "observe" });
     api.post("/v1/admin/mode", &mode)
         .await
-        .expect_problem(503, "history-unavailable");
+        .expect_problem(503, "mode-not-changed");
     assert_eq!(cluster.replicas[0].readiness().await, 200);
 
     api.close("s", "again").await.expect(204);
