@@ -46,25 +46,35 @@ async fn an_open_that_meets_a_patch_held_for_five_seconds_keeps_its_session_runn
     assert_eq!(cluster.platform.starts_and_stops("s1").await, (1, 0));
 }
 
-#[tokio::test]
-async fn one_decision_carried_out_by_both_is_written_once() {
+/// Two leaders that have both sent the patch of one decision, which the platform holds.
+async fn held_by_both() -> TestCluster {
     let cluster = two_leaders().await;
     running(&cluster, "s1").await;
     fault(&cluster, "s1", "hibernated", 2, json!({ "delay_ms": 4_000 })).await;
     cluster.state().age("s1", DAY).await;
     met(&cluster, 1).await;
     both_act(&cluster, "s1").await;
-    cluster.wait_for_state("s1", "hibernated").await;
-    let both = eventually(SOON, "both patches are answered", async || {
-        let statuses = statuses(&cluster, "s1", "hibernated").await;
+    cluster
+}
+
+/// The statuses of both patches, in the order they were judged.
+async fn both_answered(cluster: &TestCluster) -> Vec<Option<u64>> {
+    eventually(SOON, "both patches are answered", async || {
+        let statuses = statuses(cluster, "s1", "hibernated").await;
         if statuses.len() >= 2 {
             Ok(statuses)
         } else {
             Err(statuses)
         }
     })
-    .await;
-    assert_eq!(both, [Some(200), Some(409)]);
+    .await
+}
+
+#[tokio::test]
+async fn one_decision_carried_out_by_both_is_written_once() {
+    let cluster = held_by_both().await;
+    cluster.wait_for_state("s1", "hibernated").await;
+    assert_eq!(both_answered(&cluster).await, [Some(200), Some(409)]);
     assert_eq!(events(&cluster, "s1", "hibernated", 1).await.len(), 1);
     assert_eq!(events(&cluster, "s1", "hibernating", 1).await.len(), 1);
     assert_eq!(cluster.platform.starts_and_stops("s1").await, (1, 1));
@@ -72,24 +82,10 @@ async fn one_decision_carried_out_by_both_is_written_once() {
 
 #[tokio::test]
 async fn an_open_cancels_the_patches_of_both() {
-    let cluster = two_leaders().await;
-    running(&cluster, "s1").await;
-    fault(&cluster, "s1", "hibernated", 2, json!({ "delay_ms": 4_000 })).await;
-    cluster.state().age("s1", DAY).await;
-    met(&cluster, 1).await;
-    both_act(&cluster, "s1").await;
+    let cluster = held_by_both().await;
     cluster.api().open("s1", "c1", &user("ann")).await.expect(201);
     cluster.wait_for_state("s1", "running").await;
-    let both = eventually(SOON, "both patches are answered", async || {
-        let statuses = statuses(&cluster, "s1", "hibernated").await;
-        if statuses.len() >= 2 {
-            Ok(statuses)
-        } else {
-            Err(statuses)
-        }
-    })
-    .await;
-    assert_eq!(both, [Some(409), Some(409)]);
+    assert_eq!(both_answered(&cluster).await, [Some(409), Some(409)]);
     assert_eq!(cluster.platform.starts_and_stops("s1").await, (1, 0));
 }
 
