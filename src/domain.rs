@@ -2,6 +2,7 @@
 //!
 //! No I/O lives here and nothing of Redis, Postgres, Kubernetes or HTTP is known here.
 
+pub mod access;
 pub mod clock;
 pub mod connection;
 pub mod event;

@@ -1,0 +1,76 @@
+//! Who calls: the role of a token, and which sessions it may name.
+
+use super::SessionId;
+
+/// What a caller may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Opens, keeps and closes connections, and waits for sessions.
+    Gateway,
+    /// Reads sessions, statistics and history.
+    Reader,
+    /// Changes the mode, wakes, hibernates, keeps awake; reads too.
+    Operator,
+}
+
+impl Role {
+    /// Every role, for tables and tests.
+    pub const ALL: [Self; 3] = [Self::Gateway, Self::Reader, Self::Operator];
+
+    /// The word of the token file.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Reader => "reader",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// Which sessions a caller may name; what lies outside is answered as if it did not exist.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// Every session.
+    #[default]
+    All,
+    /// Sessions whose id begins with one of these; a namespace `n` is the prefix `n~`. Empty: none.
+    Prefixes(Vec<String>),
+}
+
+impl Scope {
+    /// Whether the session lies inside.
+    #[must_use]
+    pub fn covers(&self, session: &SessionId) -> bool {
+        self.prefixes().is_none_or(|prefixes| {
+            prefixes
+                .iter()
+                .any(|prefix| session.as_str().starts_with(prefix))
+        })
+    }
+
+    /// The prefixes, `None` when every session lies inside: what a query filters by.
+    #[must_use]
+    pub fn prefixes(&self) -> Option<&[String]> {
+        match self {
+            Self::All => None,
+            Self::Prefixes(prefixes) => Some(prefixes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_covers_what_begins_with_one_of_its_prefixes_and_nothing_else() {
+        let session = |id: &str| SessionId::parse(id).unwrap();
+        let scope = Scope::Prefixes(vec!["team-a~".to_owned(), "demo-".to_owned()]);
+        assert!(scope.covers(&session("team-a~x")) && scope.covers(&session("demo-1")));
+        assert!(!scope.covers(&session("team-ab")) && !scope.covers(&session("x-demo-1")));
+        assert!(Scope::All.covers(&session("anything")));
+        assert!(!Scope::Prefixes(Vec::new()).covers(&session("anything")));
+    }
+}
