@@ -20,7 +20,12 @@ local wakes_key, history_key, sessions_key, counts_key = KEYS[6], KEYS[7], KEYS[
 local settings, sid, cid, reason = cjson.decode(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 --@include guard
 --@include session
-local score = redis.call('ZSCORE', connections_key, cid)
+--@include tombstones
+local member, score = cid, redis.call('ZSCORE', connections_key, cid)
+if not score then
+  -- Perhaps a provisional one, brought back from Postgres.
+  member, score = '?' .. cid, redis.call('ZSCORE', connections_key, '?' .. cid)
+end
 if not score then
   -- A close that overtakes its open: the open that follows must not leave a ghost. Bounded per session.
   if record.state and redis.call('HEXISTS', details_key, cid) == 0
@@ -29,7 +34,7 @@ if not score then
   end
   return { ALREADY, live_count() }
 end
-end_connection(cid, math.min(tonumber(score), now), now, reason, settings.tombstone_ms)
+end_connection(member, math.min(tonumber(score), now), now, reason, settings.tombstone_ms)
 local live = live_count()
 if live == 0 then
   set('empty_since', now)

@@ -16,7 +16,7 @@
 -- ARGV[6] replaces: id of the connection this one replaces, or empty
 -- Returns {OK or ALREADY, state, live connections, ready, generation of the wake now filed or 0, url};
 --   {LIMIT_REACHED, limit, used, user of the oldest}; or {CLOSED}, {CONFLICT}, {SESSION_UNKNOWN},
---   {SESSION_TERMINATED}, {SESSION_HIBERNATED}.
+--   {SESSION_TERMINATED}, {SESSION_HIBERNATED}, {CONTESTED, ms until it is no longer left alone}.
 -- Emits connection.opened; connection.closed for what it replaces or what gives way; connection.expired where
 --   slots are limited; session.waking.
 -- Cost O(log n) in the connections of the session.
@@ -25,10 +25,14 @@ local wakes_key, history_key, sessions_key, counts_key = KEYS[6], KEYS[7], KEYS[
 local settings, sid, cid, details, intent, replaces = cjson.decode(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 --@include guard
 --@include session
+--@include tombstones
 if not record.state then return { SESSION_UNKNOWN } end
 if record.state == 'terminated' then return { SESSION_TERMINATED } end
 local asleep = record.state == 'hibernated' or record.state == 'hibernating'
 if asleep and intent ~= 'user' then return { SESSION_HIBERNATED } end
+-- Others keep changing the object back: it is left alone, and whoever comes is told so.
+local contested_until = asleep and instant('contested_until', settings.contested_ms) or 0
+if contested_until > now then return { CONTESTED, contested_until - now } end
 
 local known = redis.call('ZSCORE', connections_key, cid)
 local detail = redis.call('HGET', details_key, cid)
@@ -41,6 +45,7 @@ elseif tombstone_left(detail) > 0 then
   return { CLOSED }
 end
 
+--@include provisional
 local code = known and ALREADY or OK
 if not known then
   local replaced_at = replaces ~= '' and redis.call('ZSCORE', connections_key, replaces)
@@ -48,29 +53,17 @@ if not known then
     if user_of(redis.call('HGET', details_key, replaces)) ~= user_of(details) then return { CONFLICT } end
     end_connection(replaces, tonumber(replaced_at), now, 'replaced', settings.tombstone_ms)
   end
-  if settings.max_connections > 0 and not holding then
-    -- The silent go first: a late heartbeat would bring one back into a slot that is given away here.
-    local stale = redis.call('ZRANGE', connections_key, '-inf', int(now - settings.window_ms), 'BYSCORE', 'LIMIT', 0, settings.review_limit, 'WITHSCORES')
-    for i = 1, #stale, 2 do end_connection(stale[i], tonumber(stale[i + 1]), tonumber(stale[i + 1]), 'expired') end
-  end
-  local used = live_count()
-  if settings.max_connections > 0 and used >= settings.max_connections then
-    -- One that missed a heartbeat by half an interval gives way; else the slots are taken.
-    local oldest = redis.call('ZRANGE', connections_key, '(' .. int(now - settings.window_ms), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
-    if holding or not oldest[1] or tonumber(oldest[2]) > now - settings.interval_ms * 1.5 then
-      return { LIMIT_REACHED, settings.max_connections, used, user_of(redis.call('HGET', details_key, oldest[1] or '')) or '' }
-    end
-    end_connection(oldest[1], tonumber(oldest[2]), tonumber(oldest[2]), 'gave_way')
-  end
-  details = '{"connected_at":' .. int(now) .. ',' .. string.sub(details, 2)
+--@include limit
+  details = '{"connected_at":' .. int(connected_at) .. ',' .. string.sub(details, 2)
   redis.call('HSET', details_key, cid, details)
   count_protocol(details, 1)
 end
 redis.call('ZADD', connections_key, int(now), cid)
 local live = live_count()
 if not known then
-  emit('connection.opened', string.format('{"id":"%s","connected_at":%s,"active":%d,"details":%s}', cid, int(now), live, details))
+  emit('connection.opened', string.format('{"id":"%s","connected_at":%s,"active":%d,"details":%s}', cid, int(connected_at), live, details))
   set('last_opened', now)
+  if record.created then unset('created') end
 end
 if record.empty_since then unset('empty_since') end
 purge_tombstones()

@@ -2,13 +2,14 @@
 -- KEYS[1] ct:{t}:guard             hash    the partition's guard
 -- KEYS[2] ct:{t}:deadlines         zset    session id, when to look, in ms
 -- KEYS[3] ct:{t}:wakes             zset    <sid>:<generation>, when to try, in ms
+-- KEYS[4] ct:{t}:counts            hash    sessions by state, connections by protocol
 -- ARGV[1] settings JSON
 -- ARGV[2] most to return of each
 -- ARGV[3] term of the caller
--- Returns {OK, epoch, {session ids}, {wake entries}, ms the hold still lasts or 0, its reason} or {FENCED} when a
---   newer leader sweeps.
+-- Returns {OK, epoch, {session ids}, {wake entries}, ms the hold still lasts or 0, its reason, connections, running
+--   sessions, 1 when connections are to be brought back from Postgres} or {FENCED} when a newer leader sweeps.
 -- Emits nothing. Cost O(log n + returned).
-local guard_key, deadlines_key, wakes_key = KEYS[1], KEYS[2], KEYS[3]
+local guard_key, deadlines_key, wakes_key, counts_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local settings, limit, term = cjson.decode(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 --@include guard
 if settings.refuse_lower_term and term < guard_term then return { FENCED } end
@@ -22,4 +23,6 @@ end
 local due = redis.call('ZRANGE', deadlines_key, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, limit)
 local wakes = redis.call('ZRANGE', wakes_key, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, limit)
 local reason = holding and redis.call('HGET', guard_key, 'hold_reason') or ''
-return { OK, epoch, due, wakes, holding and hold_until - now or 0, reason }
+local counts = redis.call('HMGET', counts_key, 'connections', 'state:running')
+local restore = redis.call('HEXISTS', guard_key, 'restore')
+return { OK, epoch, due, wakes, holding and hold_until - now or 0, reason, tonumber(counts[1] or 0), tonumber(counts[2] or 0), restore }

@@ -10,7 +10,7 @@
 -- KEYS[9] ct:{t}:counts            hash    sessions by state, connections by protocol
 -- ARGV[1] settings JSON
 -- ARGV[2] session id
--- ARGV[3] object JSON: gone, uid, version, desired, ready, annotation, idle_timeout_ms, url, over, list_version
+-- ARGV[3] object JSON: gone, uid, version, desired, ready, annotation, idle_timeout_ms, url, created_ms, over, list_version
 -- Returns {OK, state}, {OLDER, state, version} (not newer than that one, which the record has seen) or {SESSION_UNKNOWN} (gone and unknown).
 -- Emits session.* for what changed, connection.closed when the session ended.
 -- Cost O(log n); O(connections) when the session ended.
@@ -46,21 +46,14 @@ set('version', object.version)
 set_object(object.desired)
 if object.ready ~= (record.ready == '1') then if object.ready then set('ready', 1) else unset('ready') end end
 if (object.url or '') ~= (record.url or '') then set('url', object.url or '') end
+-- Kept until the first open, which says more.
+if not record.last_opened and object.created_ms and not record.created then set('created', math.min(object.created_ms, now)) end
 if object.idle_timeout_ms then set('idle_timeout', object.idle_timeout_ms) elseif record.idle_timeout then unset('idle_timeout') end
 
 local reached = annotation >= record.generation
 local runs = object.desired == 'running'
 
-local function by_hand()
-  -- Obeyed on an empty session; with somebody on it undone, because other controllers have hands too.
-  if live_count() > 0 then
-    file_wake('platform', 'hibernated_by_hand_with_live_connections')
-  else
-    move('hibernated', next_generation(), 'platform', 'hibernated_by_hand')
-    -- The silent ones still have to end: the next review expires them.
-    if redis.call('ZCARD', connections_key) > 0 then look_again_at(now) else redis.call('ZREM', deadlines_key, sid) end
-  end
-end
+--@include hands
 
 if first then
   redis.call('SADD', sessions_key, sid)
@@ -68,7 +61,7 @@ if first then
 elseif record.state == 'waking' and reached then
   if not runs then by_hand()
   elseif object.ready then
-    redis.call('HDEL', session_key, 'error', 'attempts')
+    redis.call('HDEL', session_key, 'error', 'error_kind', 'attempts')
     run(record.generation, true, 'platform', 'ready', true)
   end
 elseif record.state == 'running' then
@@ -81,6 +74,7 @@ elseif record.state == 'hibernating' and not runs then
   redis.call('HDEL', session_key, 'refused', 'not_before', 'would')
   redis.call('ZREM', deadlines_key, sid)
 elseif runs and (record.state == 'hibernated' or (record.state == 'hibernating' and reached)) then
+  contested()
   run(next_generation(), false, 'platform', 'woken_by_hand')
 end
 if timeout_changed and record.state == 'running' and record.empty_since and idle_timeout() >= 0 then

@@ -11,22 +11,26 @@
 -- ARGV[1] settings JSON
 -- ARGV[2] session id
 -- ARGV[3] term of the caller
--- Returns {HIBERNATE, generation, version seen, expired}: act on it; or {WAITING | WOULD_HIBERNATE | UNDONE | WAKE |
---   SESSION_TERMINATED, generation, version seen, expired}; or {SESSION_UNKNOWN}.
--- Emits connection.expired, session.would_hibernate, session.hibernating, session.waking, session.running.
+-- ARGV[4] grant JSON: expire (connections it may expire), hibernate (whether it may), wait_ms (when to look again
+--   where it may not); what the brakes allow
+-- Returns {code, generation, version seen, expired, stale left}: HIBERNATE: act on it; STALE: connections older than the
+--   window are left to expire; READY: it would be hibernated; or WAITING, WOULD_HIBERNATE, UNDONE, WAKE,
+--   SESSION_TERMINATED; or {SESSION_UNKNOWN}.
+-- Emits connection.expired, connection.seen, session.would_hibernate, session.hibernating, session.waking, session.running.
 -- Cost O(connections expired), at most settings.review_limit of them at once.
 local guard_key, session_key, connections_key, details_key, deadlines_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local wakes_key, history_key, sessions_key, counts_key = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local settings, sid, term = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local settings, sid, term, grant = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3]), cjson.decode(ARGV[4])
 --@include guard
 --@include session
+--@include tombstones
 if not record.state then
   redis.call('ZREM', deadlines_key, sid)
   return { SESSION_UNKNOWN }
 end
-local expired = 0
+local expired, stale = 0, 0
 local function answer(code)
-  return { code, record.generation, record.version or '', expired }
+  return { code, record.generation, record.version or '', expired, stale }
 end
 
 if record.state == 'terminated' then
@@ -44,16 +48,16 @@ if record.state == 'terminated' then
 end
 
 --@include expire
-local live = redis.call('ZCARD', connections_key)
+local live = live_count()
 if live > 0 and record.empty_since then unset('empty_since') end
 purge_tombstones()
-if live > 0 and (record.state == 'hibernated' or record.state == 'hibernating') then
+--@include seen
+-- Only those that spoke within the window wake it: what a hold merely counts cannot be in a session at rest.
+local spoke = holding and redis.call('ZCOUNT', connections_key, '(' .. int(now - settings.window_ms), '+inf') or live
+local contested = record.state == 'hibernated' and (instant('contested_until', settings.contested_ms) or 0) > now
+if spoke > 0 and not contested and (record.state == 'hibernated' or record.state == 'hibernating') then
   file_wake('sweeper', 'live_connection')
   return answer(WAKE)
-end
-if record.state == 'hibernated' then
-  redis.call('ZREM', deadlines_key, sid)
-  return answer(WAITING)
 end
 if record.state == 'hibernating' then
   if holding or mode ~= 'act' then
@@ -65,10 +69,20 @@ if record.state == 'hibernating' then
   look_again_at(now + settings.act_retry_ms)
   return answer(HIBERNATE)
 end
+if record.state == 'hibernated' and stale == 0 then
+  if live > 0 then look_again_at(tonumber(record.contested_until)) else redis.call('ZREM', deadlines_key, sid) end
+  return answer(WAITING)
+end
 --@include overdue_wake
+if stale > 0 then
+  -- The brake, or the limit of one review: they are no longer live, but they have not ended either.
+  look_again_at(now + grant.wait_ms)
+  return answer(STALE)
+end
 if live > 0 then
   local newest = redis.call('ZRANGE', connections_key, -1, -1, 'WITHSCORES')
   look_again_at(math.max(tonumber(newest[2]), holding and hold_until or 0) + settings.window_ms * 2)
   return answer(WAITING)
 end
+--@include due
 --@include idle

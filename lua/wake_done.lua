@@ -27,5 +27,5 @@ if record.state ~= 'waking' or record.generation ~= generation then
 end
 if record.version and newer(record.version, version) then return { OLDER } end
 redis.call('ZREM', wakes_key, wake_member(generation))
-redis.call('HDEL', session_key, 'error')
+redis.call('HDEL', session_key, 'error', 'error_kind')
 return { OK }

@@ -13,14 +13,17 @@
 -- ARGV[3] generation of the entry
 -- ARGV[4] what went wrong
 -- ARGV[5] when to try again, in ms from now
+-- ARGV[6] refused, or unavailable: whether the platform said no, or said nothing
 -- Returns {OK} or {OVER}.
 -- Emits nothing. Cost O(log n).
 local guard_key, session_key, connections_key, details_key, deadlines_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local wakes_key, history_key, sessions_key, counts_key = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local settings, sid, generation, reason, delay = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
+local settings, sid, generation, reason = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local delay, kind = tonumber(ARGV[5]), ARGV[6]
 --@include guard
 --@include session
 if record.state ~= 'waking' or record.generation ~= generation then return { OVER } end
 set('error', reason)
+set('error_kind', kind)
 redis.call('ZADD', wakes_key, 'XX', int(now + delay), wake_member(generation))
 return { OK }

@@ -15,12 +15,15 @@ use crate::platform::Platform;
 use crate::platform::custom_resource::CustomResource;
 use crate::service::act::Actor;
 use crate::service::connections::Connections;
+use crate::service::hands::Hands;
 use crate::service::history::HistoryDrain;
 use crate::service::introduce::Introducer;
 use crate::service::mode::ModeService;
 use crate::service::observer::Observer;
+use crate::service::restore::Restorer;
 use crate::service::sessions::Sessions;
 use crate::service::sweeper::Sweeper;
+use crate::service::wait::Waiting;
 use crate::service::wake::Waker;
 use crate::store::postgres::Postgres;
 use crate::store::redis::{HeartbeatBatcher, RedisStore};
@@ -68,13 +71,21 @@ impl App {
             let observer = Observer::new(store.clone(), Arc::clone(&platform));
             observer.start(leadership.clone(), &tasks);
             let actor = Actor::new(store.clone(), Arc::clone(&platform));
+            let restorer = Restorer::new(
+                store.clone(),
+                postgres.clone(),
+                introducer.clone(),
+                config.session.hold(),
+            );
+            restorer.clone().start(leadership.clone(), &tasks);
             Sweeper::new(
                 store.clone(),
                 actor,
                 waker.clone(),
                 observer,
+                restorer,
                 tasks.clone(),
-                &config.sweeper,
+                config,
             )
             .start(leadership.clone());
             HistoryDrain::new(store.clone(), postgres.clone(), &config.history).start(leadership, &tasks);
@@ -82,15 +93,27 @@ impl App {
 
         let health = Health::new(servers.stopping());
         watch_schema(&postgres, &health, &tasks);
+        let connections = Connections::new(
+            store.clone(),
+            heartbeats,
+            introducer.clone(),
+            waker.clone(),
+            &config.session,
+        );
+        let hands = Hands::new(store.clone(), introducer.clone(), waker.clone());
+        let sessions = Sessions::new(store, postgres, introducer, &config.session);
+        let waiting = Waiting::new(
+            sessions.clone(),
+            connections.clone(),
+            waker,
+            config.session.heartbeat_interval,
+            servers.stopping(),
+        );
         let api = Api {
-            connections: Connections::new(
-                store.clone(),
-                heartbeats,
-                introducer.clone(),
-                waker,
-                &config.session,
-            ),
-            sessions: Sessions::new(store, postgres, introducer, &config.session),
+            connections,
+            sessions,
+            hands,
+            waiting,
             mode,
             keeps_full_addresses: config.http.full_addresses,
         };

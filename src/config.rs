@@ -3,6 +3,7 @@
 //! The doc comment of a field is its `--help` text and its row in the README's table; durations
 //! are written like `20s`, `1h30m`.
 
+mod brake;
 mod duration;
 mod history;
 mod http;
@@ -13,6 +14,7 @@ mod session;
 mod sweeper;
 mod telemetry;
 
+pub use brake::BrakeConfig;
 pub use history::HistoryConfig;
 pub use http::HttpConfig;
 pub use kubernetes::KubernetesConfig;
@@ -43,6 +45,9 @@ pub struct Config {
     /// Sweeper section.
     #[command(flatten, next_help_heading = "Sweeper")]
     pub sweeper: SweeperConfig,
+    /// Brakes section.
+    #[command(flatten, next_help_heading = "Brakes")]
+    pub brake: BrakeConfig,
     /// History section.
     #[command(flatten, next_help_heading = "History")]
     pub history: HistoryConfig,
@@ -61,6 +66,7 @@ impl Config {
     pub fn validate(&self) -> Result<(), InvalidConfig> {
         self.session.validate()?;
         self.sweeper.validate()?;
+        self.brake.validate()?;
         self.redis.validate()?;
         self.http.validate()
     }

@@ -7,7 +7,9 @@ mod batch;
 mod batch_body;
 mod body;
 mod connection;
+mod explain;
 mod extract;
+mod hands;
 mod history;
 mod open_body;
 mod openapi;
@@ -16,6 +18,7 @@ mod problem;
 mod router;
 mod session;
 mod state;
+mod wait;
 
 pub use operations::{Health, router as operations_router};
 pub use problem::Problem;

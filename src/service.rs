@@ -4,14 +4,18 @@
 pub mod act;
 pub mod connections;
 pub mod error;
+pub mod explain;
 mod gone;
+pub mod hands;
 pub mod history;
 mod in_flight;
 pub mod introduce;
 pub mod mode;
 pub mod observer;
+pub mod restore;
 pub mod sessions;
 pub mod sweeper;
+pub mod wait;
 pub mod wake;
 
 pub use error::TrackError;

@@ -6,22 +6,25 @@ if timeout < 0 then
   look_again_at(now + 3600000)
   return answer(WAITING)
 end
-local empty_since = tonumber(record.empty_since)
-local due = math.max(empty_since + timeout, (instant('since', 0) or 0) + settings.minimum_run_ms,
-  instant('not_before', 900000) or 0, holding and hold_until or 0)
+local due = math.max(due_at(), holding and hold_until or 0)
 if due > now then
   look_again_at(due)
   return answer(WAITING)
 end
-local inputs = { empty_since = empty_since, idle_timeout_ms = timeout, live = live, mode = mode, term = term,
-  timeout_from = record.idle_timeout and 'object' or 'default' }
-if mode ~= 'act' then
-  if record.would ~= int(empty_since) then
-    set('would', empty_since)
-    record_event('would_hibernate', 'sweeper', 'idle', inputs)
+local inputs = { empty_since = tonumber(record.empty_since), idle_timeout_ms = timeout, live = live, mode = mode, term = term,
+  timeout_from = record.idle_timeout and 'object' or 'default', adopt = armed[1] or nil, armed_at = tonumber(armed[2] or nil),
+  last_opened = tonumber(record.last_opened), created = tonumber(record.created) }
+if mode ~= 'act' or not eligible() then
+  if record.would ~= record.empty_since then
+    set('would', tonumber(record.empty_since))
+    record_event('would_hibernate', 'sweeper', mode ~= 'act' and 'observe' or 'not_eligible', inputs)
   end
   look_again_at(now + settings.window_ms)
   return answer(WOULD_HIBERNATE)
+end
+if not grant.hibernate then
+  look_again_at(now + grant.wait_ms)
+  return answer(READY)
 end
 move('hibernating', next_generation(), 'sweeper', 'idle', inputs)
 -- Its own deadline: if the actor dies now, the next review returns it with the same generation.

@@ -1,12 +1,17 @@
 -- Included after guard.lua, when the nine keys of a session and `sid` are named.
 -- The record of the session and the steps that several scripts share.
 local fields = { 'state', 'generation', 'fenced', 'since', 'uid', 'version', 'object', 'ready', 'empty_since',
-  'last_opened', 'due_at', 'idle_timeout', 'attempts', 'refused', 'not_before', 'would', 'url', 'purge_at' }
-local record = {}
-for i, value in ipairs(redis.call('HMGET', session_key, unpack(fields))) do
-  record[fields[i]] = value or nil
+  'last_opened', 'due_at', 'idle_timeout', 'attempts', 'refused', 'not_before', 'would', 'url', 'purge_at', 'created',
+  'awake_until', 'flips', 'flipped_at', 'contested_until' }
+local function read_record()
+  local found = {}
+  for i, value in ipairs(redis.call('HMGET', session_key, unpack(fields))) do
+    found[fields[i]] = value or nil
+  end
+  found.generation = tonumber(found.generation or 0)
+  return found
 end
-record.generation = tonumber(record.generation or 0)
+local record = read_record()
 
 local function set(field, value)
   if type(value) == 'number' then value = int(value) end
@@ -87,8 +92,8 @@ local function move(state, generation, actor, reason, inputs)
 end
 
 -- To waking with the next generation and a durable entry: this is what cancels a hibernation.
-local function file_wake(actor, reason, delay)
-  move('waking', next_generation(), actor, reason)
+local function file_wake(actor, reason, delay, inputs)
+  move('waking', next_generation(), actor, reason, inputs)
   set('since', now)
   set('due_at', now + (delay or 0))
   redis.call('ZADD', wakes_key, int(now + (delay or 0)), wake_member(record.generation))
@@ -110,43 +115,32 @@ end
 
 -- The caller's own map comes last in the details and may name anything.
 local function count_protocol(detail, by)
+  redis.call('HINCRBY', counts_key, 'connections', by)
   local own = string.match(detail, '^(.-)"metadata":') or detail
   redis.call('HINCRBY', counts_key, 'protocol:' .. (string.match(own, '"protocol":"([%w._-]+)"') or 'unknown'), by)
 end
 
--- Ends one connection: the one place that makes the end of a history row.
-local function end_connection(cid, last_seen, ended_at, reason, tombstone)
-  redis.call('ZREM', connections_key, cid)
-  local detail = redis.call('HGET', details_key, cid) or '{"user":"unknown"}'
+-- Ends one connection: the one place that makes the end of a history row. `?<id>` is a provisional one, brought
+-- back from Postgres: the details hold when it was last seen. Gives the instant of its last heartbeat.
+local function end_connection(member, last_seen, ended_at, reason, tombstone)
+  redis.call('ZREM', connections_key, member)
+  local detail = redis.call('HGET', details_key, member) or '{"user":"unknown"}'
   local connected_at = string.match(detail, '^{"connected_at":(%d+)') or int(last_seen)
+  local cid = member
+  if string.sub(member, 1, 1) == '?' then
+    cid = string.sub(member, 2)
+    last_seen = tonumber(string.match(detail, '^{"connected_at":%d+,"last_seen":(%d+)') or last_seen)
+    if reason == 'expired' then ended_at = last_seen end
+  end
   count_protocol(detail, -1)
   if tombstone then
     redis.call('HSET', details_key, cid, '{"closed_at":' .. int(now) .. ',"keep_ms":' .. int(tombstone) .. '}')
-  else
-    redis.call('HDEL', details_key, cid)
   end
+  if not tombstone or cid ~= member then redis.call('HDEL', details_key, member) end
   emit(reason == 'expired' and 'connection.expired' or 'connection.closed', string.format(
     '{"id":"%s","connected_at":%s,"last_seen_at":%s,"ended_at":%s,"reason":"%s","active":%d,"details":%s}',
     cid, connected_at, int(last_seen), int(ended_at), reason, live_count(), detail))
-end
-
--- Time a tombstone still has; 0 or less: void. One from the future is void too.
-local function tombstone_left(detail)
-  local closed_at, keep = string.match(detail or '', '^{"closed_at":(%d+),"keep_ms":(%d+)')
-  if not closed_at or closed_at - now > settings.backward_ms then return 0, closed_at end
-  return closed_at + keep - now, closed_at
-end
-
--- At most once a minute, so that many closes in a row do not each walk the whole hash.
-local function purge_tombstones()
-  if (instant('purge_at', 60000) or 0) > now then return end
-  if redis.call('HLEN', details_key) <= redis.call('ZCARD', connections_key) then return end
-  set('purge_at', now + 60000)
-  local all = redis.call('HGETALL', details_key)
-  for i = 1, #all, 2 do
-    local left, closed_at = tombstone_left(all[i + 1])
-    if closed_at and left <= 0 then redis.call('HDEL', details_key, all[i]) end
-  end
+  return last_seen
 end
 
 -- Terminated: connections end with it, at most `limit` at once; the review takes the rest.

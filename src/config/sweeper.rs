@@ -30,8 +30,8 @@ pub struct SweeperConfig {
     /// Hibernations in flight at once
     #[arg(long, env = "TRACKER_SWEEPER_ACTS", default_value_t = 32)]
     pub sweeper_acts: usize,
-    /// Wakes in flight at once in this process
-    #[arg(long, env = "TRACKER_SWEEPER_WAKES", default_value_t = 32)]
+    /// Wakes in flight at once over the whole installation; others queue, first come first served
+    #[arg(long, env = "TRACKER_SWEEPER_WAKES", default_value_t = 100)]
     pub sweeper_wakes: usize,
     /// How long the lease is held without renewal
     #[arg(long, env = "TRACKER_SWEEPER_LEASE_DURATION", default_value = "15s", value_parser = duration::parse)]

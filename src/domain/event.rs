@@ -59,6 +59,8 @@ pub enum Event {
     Opened(ConnectionOpened),
     /// `connection.closed`, `connection.expired` and ends by termination or force: the end of a row.
     Ended(ConnectionEnded),
+    /// `connection.seen`: connections that live on, and when they were last seen.
+    Seen(ConnectionsSeen),
     /// `session.<kind>`
     Session(SessionEvent),
 }
@@ -96,10 +98,29 @@ pub struct ConnectionEnded {
     pub details: ConnectionDetails,
 }
 
+/// `connection.seen`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConnectionsSeen {
+    /// Those that were looked at.
+    pub connections: Vec<ConnectionSeen>,
+}
+
+/// One connection that lives on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConnectionSeen {
+    /// Connection id.
+    pub id: String,
+    /// ms of the Redis clock; names the row together with session and id.
+    pub connected_at: i64,
+    /// Last acknowledged heartbeat, ms of the Redis clock.
+    pub last_seen_at: i64,
+}
+
 /// `session.<kind>`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionEvent {
-    /// `would_hibernate`, `hibernating`, `hibernated`, `abandoned`, `waking`, `running`, `terminated`.
+    /// `would_hibernate`, `hibernating`, `hibernated`, `abandoned`, `waking`, `running`, `terminated`,
+    /// `keep_awake`, `contested`.
     #[serde(default)]
     pub kind: String,
     /// ms of the Redis clock.

@@ -60,4 +60,6 @@ pub struct ModeRecord {
     pub reason: Option<String>,
     /// When, by the clock of Postgres.
     pub changed_at: Timestamp,
+    /// Since when the service acts without interruption, by the clock of Postgres; absent while it observes.
+    pub armed_at: Option<Timestamp>,
 }

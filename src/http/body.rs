@@ -24,6 +24,9 @@ const DISCARD_FOR: Duration = Duration::from_secs(2);
 /// A JSON object of at most 64 KiB.
 pub(super) struct Body<T>(pub T);
 
+/// A JSON object of at most 64 KiB, or nothing at all: then its default.
+pub(super) struct OptionalBody<T>(pub T);
+
 /// The bytes of a JSON object of at most 4 MiB, for what parses them itself.
 pub(super) struct BatchBytes(pub Bytes);
 
@@ -38,6 +41,20 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         serde_json::from_slice(&bytes)
             .map(Self)
             .map_err(|error| Problem::invalid("", error.to_string()))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        // Known beforehand to be empty: no length and no chunks to come.
+        if axum::body::HttpBody::is_end_stream(request.body()) {
+            return Ok(Self(T::default()));
+        }
+        Body::from_request(request, state)
+            .await
+            .map(|Body(body)| Self(body))
     }
 }
 

@@ -18,7 +18,7 @@ use super::open_body::{OpenBody, word};
 use super::problem::Problem;
 use super::state::Api;
 use crate::domain::{InvalidId, SessionState, clock};
-use crate::store::redis::Opened;
+use crate::service::wake::Placed;
 
 /// The connection as it was opened.
 #[derive(Debug, Serialize, ToSchema)]
@@ -93,7 +93,7 @@ pub(super) async fn open(
 ) -> Result<impl IntoResponse, Problem> {
     let user_id = body.user_id.clone();
     let request = body.into_request(connection, "", api.keeps_full_addresses)?;
-    let opened: Opened = api.connections.open(&session, &request).await?;
+    let (opened, placed) = api.connections.open(&session, &request).await?;
     let status = if opened.is_repeated {
         StatusCode::OK
     } else {
@@ -115,8 +115,15 @@ pub(super) async fn open(
             url: opened.url,
         },
         wake: WakeStatus {
-            status: if is_waking { "started" } else { "not_needed" },
-            position: None,
+            status: match placed {
+                Some(Placed::Queued(_)) => "queued",
+                _ if is_waking => "started",
+                _ => "not_needed",
+            },
+            position: match placed {
+                Some(Placed::Queued(position)) => Some(position),
+                _ => None,
+            },
         },
         next_heartbeat_in_ms: next.next_heartbeat_in_ms,
         window_ms: next.window_ms,

@@ -48,6 +48,9 @@ pub struct Problem {
     /// For `limit-reached`: user of the connection that was silent longest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub used_by: Option<String>,
+    /// For `wake-failed`: whether it is tried again without anybody's doing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retryable: Option<bool>,
     /// Seconds after which to try again, as in the header.
     #[serde(skip)]
     pub retry_after: Option<u32>,
@@ -66,6 +69,7 @@ impl Problem {
             limit: None,
             used: None,
             used_by: None,
+            retryable: None,
             retry_after: None,
         }
     }
@@ -106,6 +110,18 @@ impl From<TrackError> for Problem {
             TrackError::SessionUnknown => Self::new(StatusCode::NOT_FOUND, "session-not-found", text),
             TrackError::SessionTerminated => Self::new(StatusCode::GONE, "session-terminated", text),
             TrackError::SessionHibernated => Self::new(StatusCode::CONFLICT, "session-hibernated", text),
+            TrackError::Contested { .. } => Self::new(StatusCode::CONFLICT, "session-contested", text),
+            TrackError::InUse { active } => Self {
+                used: Some(active),
+                ..Self::new(StatusCode::CONFLICT, "session-in-use", text)
+            },
+            TrackError::KeptAwake { .. } => Self::new(StatusCode::CONFLICT, "session-kept-awake", text),
+            TrackError::Observing => Self::new(StatusCode::CONFLICT, "observing", text),
+            TrackError::Holding { .. } => Self::new(StatusCode::CONFLICT, "hold", text),
+            TrackError::WakeFailed { is_retryable, .. } => Self {
+                retryable: Some(is_retryable),
+                ..Self::new(StatusCode::CONFLICT, "wake-failed", text)
+            },
             TrackError::LimitReached {
                 limit,
                 used,

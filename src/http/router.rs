@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use super::openapi::ApiDoc;
 use super::problem::Problem;
 use super::state::Api;
-use super::{admin, batch, connection, history, session};
+use super::{admin, batch, connection, explain, hands, history, session, wait};
 
 /// Longest a request may take; above every timeout of the stores, so that those speak first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,6 +35,11 @@ fn api_router() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(connection::count))
         .routes(routes!(session::read))
         .routes(routes!(session::events))
+        .routes(routes!(explain::read))
+        .routes(routes!(wait::wait))
+        .routes(routes!(hands::wake))
+        .routes(routes!(hands::hibernate))
+        .routes(routes!(hands::keep_awake, hands::let_sleep))
         .routes(routes!(history::connections))
         .routes(routes!(admin::read_mode, admin::change_mode))
         .merge(batches)

@@ -67,13 +67,20 @@ pub(super) struct SessionAnswer {
     idle_since: Option<Timestamp>,
     /// When it will sleep if nobody comes; absent when that cannot be said.
     sleeps_at: Option<Timestamp>,
-    /// Why `sleeps_at` is absent: `connected`, `hold`, `observe`, `never`, `asleep`, `waking`, `terminated`.
-    awake_because: Option<&'static str>,
+    /// Why `sleeps_at` is absent: `connected`, `hold`, `brake`, `observe`, `not_eligible`, `never`, `asleep`, `waking`,
+    /// `terminated`.
+    awake_because: Option<String>,
     /// Idle timeout in force, in ms; absent means never.
     idle_timeout_ms: Option<i64>,
     /// Where it comes from: `object` or `default`.
     idle_timeout_from: &'static str,
     mode: Mode,
+    /// Whether arming covers it: reported since, made since, or adopted.
+    eligible: bool,
+    /// Until when it is kept awake by hand.
+    keep_awake_until: Option<Timestamp>,
+    /// Until when it is left alone, since others kept changing it back.
+    left_alone_until: Option<Timestamp>,
     hold_until: Option<Timestamp>,
     wake: Option<WakeView>,
     object: ObjectView,
@@ -82,11 +89,15 @@ pub(super) struct SessionAnswer {
 fn answer(id: &SessionId, view: &SessionView) -> SessionAnswer {
     let record = &view.record;
     let at = |field: &str| record.ms(field).map(clock::instant);
+    let ahead = |field: &str| {
+        let until = record.ms(field).filter(|until| *until > record.now_ms);
+        until.map(clock::instant)
+    };
     let text = |field: &str| record.fields.get(field).cloned().filter(|text| !text.is_empty());
     let is_set = |field: &str| record.fields.get(field).is_some_and(|value| value == "1");
-    let (sleeps_at, awake_because) = match view.sleep {
-        Sleep::At(ms) => (Some(clock::instant(ms)), None),
-        Sleep::Not(reason) => (None, Some(reason)),
+    let (sleeps_at, awake_because) = match &view.sleep {
+        Sleep::At(ms) => (Some(clock::instant(*ms)), None),
+        Sleep::Not(reason) => (None, Some(reason.clone())),
     };
     SessionAnswer {
         id: id.to_string(),
@@ -99,12 +110,15 @@ fn answer(id: &SessionId, view: &SessionView) -> SessionAnswer {
         url: text("url"),
         last_connection_at: at("last_opened"),
         last_disconnect_at: at("last_disconnect"),
-        idle_since: at("empty_since"),
+        idle_since: record.idle_since_ms.map(clock::instant),
         sleeps_at,
         awake_because,
         idle_timeout_ms: view.idle_timeout_ms,
         idle_timeout_from: view.idle_timeout_from,
         mode: record.mode,
+        eligible: record.is_eligible,
+        keep_awake_until: ahead("awake_until"),
+        left_alone_until: ahead("contested_until"),
         hold_until: record.hold_until_ms.map(clock::instant),
         wake: (record.state == SessionState::Waking).then(|| WakeView {
             stage: if record.has_wake_entry {

@@ -8,7 +8,7 @@ use rand::RngExt;
 
 use super::TrackError;
 use super::introduce::Introducer;
-use super::wake::Waker;
+use super::wake::{Placed, Waker};
 use crate::domain::connection::{OpenRequest, Rejection};
 use crate::domain::{ConnectionId, SessionId};
 use crate::store::StoreError;
@@ -80,31 +80,46 @@ impl Connections {
         self.interval.mul_f64(rand::rng().random_range(0.8..=1.0))
     }
 
-    /// Opens a connection; starts the wake it filed, without waiting for it.
+    /// Opens a connection; starts the wake it filed, or has it queue, without waiting for it. Gives where
+    /// that wake stands.
     ///
     /// # Errors
     /// [`TrackError`]; opening the same id again is safe after every one of them.
-    pub async fn open(&self, session: &SessionId, request: &OpenRequest) -> Result<Opened, TrackError> {
+    pub async fn open(
+        &self,
+        session: &SessionId,
+        request: &OpenRequest,
+    ) -> Result<(Opened, Option<Placed>), TrackError> {
         for _ in 0..INTRODUCTIONS {
             match self.store.connection_open(session, request).await? {
                 OpenReply::SessionUnknown => self.introducer.introduce(session).await?,
-                reply => return self.opened(session, reply),
+                reply => return self.opened(session, reply).await,
             }
         }
-        self.opened(session, self.store.connection_open(session, request).await?)
+        let reply = self.store.connection_open(session, request).await?;
+        self.opened(session, reply).await
     }
 
-    fn opened(&self, session: &SessionId, reply: OpenReply) -> Result<Opened, TrackError> {
+    async fn opened(
+        &self,
+        session: &SessionId,
+        reply: OpenReply,
+    ) -> Result<(Opened, Option<Placed>), TrackError> {
         match reply {
             OpenReply::Opened(opened) => {
-                if let Some(generation) = opened.wake {
-                    self.waker.start(WakeEntry {
-                        session: session.clone(),
-                        generation,
-                    });
-                }
-                Ok(opened)
+                let placed = match opened.wake {
+                    Some(generation) => {
+                        let entry = WakeEntry {
+                            session: session.clone(),
+                            generation,
+                        };
+                        Some(self.waker.place(&entry).await)
+                    }
+                    None => None,
+                };
+                Ok((opened, placed))
             }
+            OpenReply::Contested(left_ms) => Err(TrackError::Contested { left_ms }),
             OpenReply::LimitReached {
                 limit,
                 used,
@@ -131,12 +146,17 @@ impl Connections {
         let replies = self.store.connection_open_many(requests).await;
         let mut outcomes = vec![ItemOutcome::Retry; requests.len()];
         let mut unknown = Vec::new();
+        let mut known = Vec::new();
         for (index, reply) in replies.into_iter().enumerate() {
             match reply {
                 Ok(OpenReply::SessionUnknown) => unknown.push(index),
-                Ok(reply) => outcomes[index] = outcome(self.opened(&requests[index].0, reply)),
+                Ok(reply) => known.push(async move { (index, self.opened(&requests[index].0, reply).await) }),
                 Err(error) => outcomes[index] = outcome(Err(error.into())),
             }
+        }
+        // Together: each wake that was filed asks for a slot.
+        for (index, opened) in futures_util::future::join_all(known).await {
+            outcomes[index] = outcome(opened);
         }
         let mut asked = futures_util::stream::iter(unknown)
             .map(|index| async move {
@@ -238,7 +258,7 @@ impl Connections {
     }
 }
 
-fn outcome(result: Result<Opened, TrackError>) -> ItemOutcome {
+fn outcome(result: Result<(Opened, Option<Placed>), TrackError>) -> ItemOutcome {
     result.map_or_else(|error| rejected(&error), |_| ItemOutcome::Accepted)
 }
 
@@ -249,9 +269,15 @@ fn rejected(error: &TrackError) -> ItemOutcome {
         TrackError::Conflict => Rejection::ConnectionConflict,
         TrackError::SessionUnknown => Rejection::SessionNotFound,
         TrackError::SessionTerminated => Rejection::SessionTerminated,
-        TrackError::SessionHibernated => Rejection::SessionHibernated,
+        // To the gateway the same: the session sleeps, and this does not wake it.
+        TrackError::SessionHibernated | TrackError::Contested { .. } => Rejection::SessionHibernated,
         TrackError::LimitReached { .. } => Rejection::LimitReached,
-        TrackError::InvalidCursor => Rejection::Invalid,
+        TrackError::InvalidCursor
+        | TrackError::InUse { .. }
+        | TrackError::KeptAwake { .. }
+        | TrackError::Observing
+        | TrackError::Holding { .. }
+        | TrackError::WakeFailed { .. } => Rejection::Invalid,
         TrackError::PlatformUnavailable(_)
         | TrackError::HistoryUnavailable(_)
         | TrackError::ModeNotChanged(_)

@@ -23,6 +23,41 @@ pub enum TrackError {
     /// The session sleeps, and this intent does not wake it.
     #[error("the session is asleep; only an open with intent 'user' wakes it")]
     SessionHibernated,
+    /// Others keep putting the session to sleep under its users: it is left alone for a while.
+    #[error("another controller keeps putting this session to sleep; it is left alone for {} s more; wake it by hand to take it up again", left_ms / 1000)]
+    Contested {
+        /// For how long, ms.
+        left_ms: u64,
+    },
+    /// Somebody is connected.
+    #[error("the session has {active} live connections; repeat with force to end them")]
+    InUse {
+        /// Live connections.
+        active: u32,
+    },
+    /// The session is kept awake.
+    #[error("the session is kept awake until {}; end that first, or repeat with force", crate::domain::clock::instant(*until_ms))]
+    KeptAwake {
+        /// Until when, ms of the Redis clock.
+        until_ms: i64,
+    },
+    /// The mode is observe: nothing is put to sleep, by nobody.
+    #[error("the service observes and puts nothing to sleep; POST /v1/admin/mode with act arms it")]
+    Observing,
+    /// A hold is on: nothing is put to sleep.
+    #[error("after a disturbance nothing is put to sleep for {} s more", left_ms / 1000 + 1)]
+    Holding {
+        /// For how long, ms.
+        left_ms: i64,
+    },
+    /// The platform does not start the session.
+    #[error("the session could not be woken: {reason}")]
+    WakeFailed {
+        /// What went wrong last.
+        reason: String,
+        /// Whether it is tried again without anybody's doing.
+        is_retryable: bool,
+    },
     /// The slots of the session are taken.
     #[error("the session has {used} of {limit} connections")]
     LimitReached {

@@ -2,11 +2,10 @@
 
 use super::TrackError;
 use super::introduce::Introducer;
+use crate::domain::SessionId;
 use crate::domain::event::{ConnectionRow, SessionEventRow};
-use crate::domain::mode::Mode;
-use crate::domain::{SessionId, SessionState};
 use crate::store::postgres::{ConnectionCursor, ConnectionFilter, Page, Postgres, SessionEventCursor};
-use crate::store::redis::{RedisStore, SessionRecord};
+use crate::store::redis::{Brakes, RedisStore, SessionRecord};
 
 /// Reads sessions and their history.
 #[derive(Clone)]
@@ -15,7 +14,6 @@ pub struct Sessions {
     postgres: Postgres,
     introducer: Introducer,
     idle_timeout_ms: Option<i64>,
-    minimum_run_ms: i64,
 }
 
 /// When a session will sleep, or why that cannot be said.
@@ -23,8 +21,9 @@ pub struct Sessions {
 pub enum Sleep {
     /// At this instant, ms of the Redis clock, if nobody comes.
     At(i64),
-    /// Not as things are, for this reason.
-    Not(&'static str),
+    /// Not as things are, for this reason: `connected`, `hold`, `brake`, `observe`, `not_eligible`, `never`,
+    /// `asleep`, `waking`, `terminated`.
+    Not(String),
 }
 
 /// A session with what follows from its record.
@@ -32,6 +31,8 @@ pub enum Sleep {
 pub struct SessionView {
     /// The record.
     pub record: SessionRecord,
+    /// The brakes of the installation.
+    pub brakes: Brakes,
     /// Idle timeout in force in ms; `None` means never.
     pub idle_timeout_ms: Option<i64>,
     /// `object` or `default`.
@@ -54,7 +55,6 @@ impl Sessions {
             postgres,
             introducer,
             idle_timeout_ms: config.idle_timeout_ms().and_then(|ms| i64::try_from(ms).ok()),
-            minimum_run_ms: i64::try_from(config.minimum_run().as_millis()).unwrap_or(i64::MAX),
         }
     }
 
@@ -63,54 +63,31 @@ impl Sessions {
     /// # Errors
     /// [`TrackError`]; `SessionUnknown` only when the platform says so.
     pub async fn read(&self, session: &SessionId) -> Result<SessionView, TrackError> {
-        if let Some(record) = self.store.session_read(session).await? {
-            return Ok(self.view(record));
-        }
-        self.introducer.introduce(session).await?;
-        let record = self
-            .store
-            .session_read(session)
-            .await?
-            .ok_or(TrackError::SessionUnknown)?;
-        Ok(self.view(record))
+        let (record, brakes) = tokio::join!(self.record(session), self.store.brake_read());
+        Ok(self.view(record?, brakes?))
     }
 
-    fn view(&self, record: SessionRecord) -> SessionView {
+    async fn record(&self, session: &SessionId) -> Result<SessionRecord, TrackError> {
+        if let Some(record) = self.store.session_read(session).await? {
+            return Ok(record);
+        }
+        self.introducer.introduce(session).await?;
+        let record = self.store.session_read(session).await?;
+        record.ok_or(TrackError::SessionUnknown)
+    }
+
+    fn view(&self, record: SessionRecord, brakes: Brakes) -> SessionView {
         let own = record.ms("idle_timeout");
         let idle_timeout_ms = own.or(self.idle_timeout_ms).filter(|ms| *ms >= 0);
         let idle_timeout_from = if own.is_some() { "object" } else { "default" };
-        let sleep = self.sleep(&record, idle_timeout_ms);
+        let sleep = sleep(&record, &brakes);
         SessionView {
             record,
+            brakes,
             idle_timeout_ms,
             idle_timeout_from,
             sleep,
         }
-    }
-
-    fn sleep(&self, record: &SessionRecord, idle_timeout_ms: Option<i64>) -> Sleep {
-        match record.state {
-            SessionState::Hibernating | SessionState::Hibernated => return Sleep::Not("asleep"),
-            SessionState::Waking => return Sleep::Not("waking"),
-            SessionState::Terminated => return Sleep::Not("terminated"),
-            SessionState::Running => {}
-        }
-        let Some(timeout) = idle_timeout_ms else {
-            return Sleep::Not("never");
-        };
-        if record.active > 0 {
-            return Sleep::Not("connected");
-        }
-        if record.hold_until_ms.is_some() {
-            return Sleep::Not("hold");
-        }
-        if record.mode == Mode::Observe {
-            return Sleep::Not("observe");
-        }
-        let empty_since = record.ms("empty_since").unwrap_or(record.now_ms);
-        let woken = record.ms("since").map_or(i64::MIN, |at| at + self.minimum_run_ms);
-        let not_before = record.ms("not_before").unwrap_or(i64::MIN);
-        Sleep::At((empty_since + timeout).max(woken).max(not_before))
     }
 
     /// What happened to a session, newest first.
@@ -129,6 +106,12 @@ impl Sessions {
             .map_err(TrackError::HistoryUnavailable)
     }
 
+    /// The last decision about a session; `None` when there is none, or Postgres cannot be asked.
+    pub async fn last_decision(&self, session: &SessionId) -> Option<SessionEventRow> {
+        let page = self.postgres.session_events(session, 50, None).await.ok()?;
+        page.items.into_iter().find(|event| event.connection_id.is_none())
+    }
+
     /// Connections of the past and present, newest first.
     ///
     /// # Errors
@@ -144,4 +127,17 @@ impl Sessions {
             .await
             .map_err(TrackError::HistoryUnavailable)
     }
+}
+
+/// What the record says, unless a brake says that it cannot be known.
+fn sleep(record: &SessionRecord, brakes: &Brakes) -> Sleep {
+    let Some(at) = record.sleeps_at_ms else {
+        return Sleep::Not(record.because.clone());
+    };
+    // Connections that are silent end only when the brake lets them.
+    let waits_to_expire = record.stale > 0 && brakes.expiry_slow_until_ms.is_some();
+    if waits_to_expire || brakes.hibernation_held_until_ms.is_some() {
+        return Sleep::Not("brake".to_owned());
+    }
+    Sleep::At(at)
 }

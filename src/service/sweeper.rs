@@ -1,23 +1,34 @@
 //! The sweep: each tick the leader asks every partition what is due, reviews it, and acts.
 //!
-//! Every step is safe when two sweepers run it; leadership only saves the second one the work.
+//! A review first only looks; what it would do is asked of the brakes, and done by a second review where
+//! they allow it. Every step is safe when two sweepers run it; leadership only saves the second one the work.
 
-use std::collections::HashMap;
+mod brake;
+mod notice;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::seq::SliceRandom;
 use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
 
+use self::brake::Brake;
+use self::notice::Notice;
 use super::act::Actor;
 use super::in_flight::InFlight;
 use super::observer::Observer;
+use super::restore::Restorer;
 use super::wake::Waker;
-use crate::config::SweeperConfig;
+use crate::config::Config;
 use crate::domain::{Generation, SessionId};
 use crate::lease::{self, Leadership};
 use crate::lifecycle::Tasks;
-use crate::store::redis::{Partition, RedisStore, Review, ReviewOutcome, SweptPartition};
+use crate::store::StoreError;
+use crate::store::redis::{Demand, Grant, RedisStore, Review, ReviewOutcome, SweptPartition};
+
+/// Reviews of one pipeline; the leadership is checked again before each.
+const REVIEWS: usize = 500;
 
 /// Sweeps while this process leads.
 pub struct Sweeper {
@@ -25,16 +36,22 @@ pub struct Sweeper {
     actor: Actor,
     waker: Waker,
     observer: Observer,
+    restorer: Restorer,
     tasks: Tasks,
     interval: Duration,
     batch: u32,
     acts: Arc<Semaphore>,
     in_flight: InFlight<SessionId>,
-    term: Option<u64>,
     is_failing: bool,
-    is_holding: bool,
-    epochs: HashMap<Partition, String>,
-    server_changes: u64,
+    notice: Notice,
+    brake: Brake,
+}
+
+/// A session with something to do that the brakes have a say in.
+struct Wanting {
+    session: SessionId,
+    stale: u32,
+    is_ready: bool,
 }
 
 impl Sweeper {
@@ -45,24 +62,24 @@ impl Sweeper {
         actor: Actor,
         waker: Waker,
         observer: Observer,
+        restorer: Restorer,
         tasks: Tasks,
-        config: &SweeperConfig,
+        config: &Config,
     ) -> Self {
         Self {
-            server_changes: store.server_changes(),
+            notice: Notice::new(store.clone()),
+            brake: Brake::new(store.clone(), config),
             store,
             actor,
             waker,
             observer,
+            restorer,
             tasks,
-            interval: config.sweeper_interval,
-            batch: config.sweeper_batch,
-            acts: Arc::new(Semaphore::new(config.sweeper_acts)),
+            interval: config.sweeper.sweeper_interval,
+            batch: config.sweeper.sweeper_batch,
+            acts: Arc::new(Semaphore::new(config.sweeper.sweeper_acts)),
             in_flight: InFlight::new(),
-            term: None,
             is_failing: false,
-            is_holding: false,
-            epochs: HashMap::new(),
         }
     }
 
@@ -83,51 +100,134 @@ impl Sweeper {
     }
 
     async fn sweep(&mut self, term: u64, leadership: &Leadership) {
-        let mut due = Vec::new();
-        for swept in self.store.partition_sweep_all(self.batch, term).await {
-            match swept {
-                Ok(swept) if swept.is_fenced => {
-                    tracing::warn!(term, partition = %swept.partition, "a newer leader sweeps; waiting for the lease");
-                    return;
+        let swept = match self.look(term).await {
+            Ok(Some(swept)) => swept,
+            Ok(None) => return,
+            Err(error) => {
+                // An error or a short read: act on nothing. Said once, not at every sweep.
+                if !std::mem::replace(&mut self.is_failing, true) {
+                    tracing::warn!(%error, "a sweep failed; nothing is done until one succeeds");
                 }
-                Ok(swept) => due.push(swept),
-                Err(error) => {
-                    // An error or a short read: act on nothing. Said once, not at every sweep.
-                    if !std::mem::replace(&mut self.is_failing, true) {
-                        tracing::warn!(%error, "a sweep failed; nothing is done until one succeeds");
-                    }
-                    return;
-                }
-            }
-        }
-        self.is_failing = false;
-        self.notice_changes(term, &due);
-        self.notice_holds(&due);
-        self.observer.write_late().await;
-        for entry in due.iter().flat_map(|swept| swept.wakes.iter().cloned()) {
-            self.waker.start(entry);
-        }
-        let sessions: Vec<SessionId> = due.into_iter().flat_map(|swept| swept.due).collect();
-        for chunk in sessions.chunks(500) {
-            // Re-checked before each unit of work.
-            if *leadership.borrow() != Some(term) {
                 return;
             }
+        };
+        self.is_failing = false;
+        if self.notice.must_list(term, &swept) {
+            self.observer.relist();
+        }
+        self.notice.holds(&swept);
+        self.restorer.due(notice::restores(&swept));
+        self.observer.write_late().await;
+        for entry in swept.iter().flat_map(|swept| swept.wakes.iter().cloned()) {
+            self.waker.start(entry);
+        }
+        if let Err(error) = self.waker.call_waiting().await {
+            tracing::debug!(%error, "waiting wakes could not be called");
+        }
+        let mut demand = Demand {
+            tracked: swept.iter().map(|swept| swept.connections).sum(),
+            running: swept.iter().map(|swept| swept.running).sum(),
+            ..Demand::default()
+        };
+        let look = Grant::look(self.brake.wait_ms());
+        let due = swept.into_iter().flat_map(|swept| swept.due);
+        let due = due.map(|session| (session, look)).collect();
+        let wanting = self.review(due, term, leadership).await;
+        demand.expire = wanting.iter().map(|wanting| u64::from(wanting.stale)).sum();
+        demand.hibernate = wanting.iter().map(|wanting| u64::from(wanting.is_ready)).sum();
+        match self.brake.take(demand).await {
+            Ok(granted) => {
+                let grants = self.share_out(wanting, granted.expire, granted.hibernate);
+                self.review(grants, term, leadership).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the brakes could not be asked; nothing is done in this sweep")
+            }
+        }
+    }
+
+    /// What is due everywhere; `None` when a newer leader sweeps.
+    async fn look(&self, term: u64) -> Result<Option<Vec<SweptPartition>>, StoreError> {
+        let mut all = Vec::new();
+        for swept in self.store.partition_sweep_all(self.batch, term).await {
+            let swept = swept?;
+            if swept.is_fenced {
+                tracing::warn!(term, partition = %swept.partition, "a newer leader sweeps; waiting for the lease");
+                return Ok(None);
+            }
+            all.push(swept);
+        }
+        Ok(Some(all))
+    }
+
+    /// Reviews, each session with what it may do; gives those that would do more than they may.
+    async fn review(
+        &self,
+        sessions: Vec<(SessionId, Grant)>,
+        term: u64,
+        leadership: &Leadership,
+    ) -> Vec<Wanting> {
+        let mut wanting = Vec::new();
+        for chunk in sessions.chunks(REVIEWS) {
+            // Re-checked before each unit of work.
+            if *leadership.borrow() != Some(term) {
+                return Vec::new();
+            }
             let reviews = self.store.session_review_many(chunk, term).await;
-            for (session, review) in chunk.iter().zip(reviews) {
+            for ((session, _), review) in chunk.iter().zip(reviews) {
                 match review {
-                    Ok(review) => self.reviewed(session, &review, term).await,
+                    Ok(review) => {
+                        self.reviewed(session, &review, term).await;
+                        let is_ready = review.outcome == ReviewOutcome::Ready;
+                        if is_ready || review.stale > 0 {
+                            wanting.push(Wanting {
+                                session: session.clone(),
+                                stale: review.stale,
+                                is_ready,
+                            });
+                        }
+                    }
                     Err(error) => tracing::warn!(%session, %error, "a review failed; it is due again"),
                 }
             }
         }
+        wanting
+    }
+
+    /// Shares out what was granted, in random order: else the same sessions would come first each time.
+    fn share_out(
+        &self,
+        mut wanting: Vec<Wanting>,
+        mut expire: u64,
+        mut hibernate: u64,
+    ) -> Vec<(SessionId, Grant)> {
+        let wait_ms = self.brake.wait_ms();
+        wanting.shuffle(&mut rand::rng());
+        wanting
+            .into_iter()
+            .filter_map(|wanting| {
+                let share = u64::from(wanting.stale).min(expire);
+                let may_sleep = wanting.is_ready && hibernate > 0;
+                expire -= share;
+                hibernate -= u64::from(may_sleep);
+                let grant = Grant {
+                    expire: u32::try_from(share).unwrap_or(u32::MAX),
+                    hibernate: may_sleep,
+                    wait_ms,
+                };
+                (share > 0 || may_sleep).then_some((wanting.session, grant))
+            })
+            .collect()
     }
 
     async fn reviewed(&self, session: &SessionId, review: &Review, term: u64) {
         match review.outcome {
             ReviewOutcome::Hibernate => self.act(session.clone(), review.generation, term),
-            ReviewOutcome::WouldHibernate => tracing::debug!(%session, "would hibernate (mode observe)"),
-            ReviewOutcome::Waiting
+            ReviewOutcome::WouldHibernate => {
+                tracing::debug!(%session, "would hibernate (mode observe, or not eligible)")
+            }
+            ReviewOutcome::Ready
+            | ReviewOutcome::Waiting
             | ReviewOutcome::Wake
             | ReviewOutcome::Terminated
             | ReviewOutcome::Unknown => {}
@@ -148,43 +248,5 @@ impl Sweeper {
             let Ok(_slot) = acts.acquire().await else { return };
             actor.hibernate(&session, generation, term).await;
         });
-    }
-
-    /// A hold explains to whoever asks why nothing sleeps: so its begin and end are logged.
-    fn notice_holds(&mut self, swept: &[SweptPartition]) {
-        let holds = swept.iter().filter_map(|swept| swept.hold.as_ref());
-        let longest = holds.clone().max_by_key(|hold| hold.left_ms);
-        let was_holding = std::mem::replace(&mut self.is_holding, longest.is_some());
-        match longest {
-            Some(hold) if !was_holding => tracing::warn!(
-                reason = hold.reason,
-                partitions = holds.count(),
-                for_ms = hold.left_ms,
-                "hold: nothing expires and nothing is put to sleep"
-            ),
-            None if was_holding => tracing::info!("the hold is over"),
-            _ => {}
-        }
-    }
-
-    /// A new epoch, or another server behind the address: what the watch had told is forgotten there.
-    /// At the first sweep of a term the watch begins: a loss before it could not be told from the start.
-    fn notice_changes(&mut self, term: u64, due: &[SweptPartition]) {
-        let is_first = self.term.replace(term) != Some(term);
-        let mut is_changed = false;
-        for swept in due {
-            let before = self.epochs.insert(swept.partition, swept.epoch.clone());
-            is_changed |= before.is_some_and(|epoch| epoch != swept.epoch);
-        }
-        let changes = self.store.server_changes();
-        is_changed |= std::mem::replace(&mut self.server_changes, changes) != changes;
-        if is_changed && !is_first {
-            tracing::warn!(
-                "Redis lost data or another server answers; nothing sleeps before the hold is over"
-            );
-        }
-        if is_changed || is_first {
-            self.observer.relist();
-        }
     }
 }

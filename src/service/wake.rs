@@ -1,11 +1,13 @@
 //! Wakes: carried out at once by the replica that answered the open, in tasks of their own, and by the
 //! leader where a claim ran out. The entry in Redis makes each survive the death of every process.
+//!
+//! So many at once over the whole installation: a slot is taken before the claim and given back when the
+//! work on the object is over; who finds none waits in a queue in Redis and is called by whoever gives one back.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::gone::gone;
@@ -14,10 +16,11 @@ use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::lifecycle::Tasks;
 use crate::platform::{Platform, PlatformError};
 use crate::store::StoreError;
-use crate::store::redis::{Claim, Observation, RedisStore, WakeEntry};
+use crate::store::redis::{Claim, Observation, RedisStore, Slot, WakeEntry, WakeFailure};
 
 /// How long one process may work on an entry alone; when it dies, the leader takes it after this.
-const CLAIM: Duration = Duration::from_secs(15);
+const CLAIM_MS: u64 = 15_000;
+const CLAIM: Duration = Duration::from_millis(CLAIM_MS);
 /// First back-off inside a claim; doubles, jittered.
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 /// Conflicts in a row that are answered by reading at once; beyond them somebody else is writing all the
@@ -32,8 +35,17 @@ pub struct Waker {
     store: RedisStore,
     platform: Arc<dyn Platform>,
     tasks: Tasks,
-    slots: Arc<Semaphore>,
+    slots: usize,
     in_flight: InFlight<WakeEntry>,
+}
+
+/// What became of a wake that was to start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placed {
+    /// It is being carried out, here or elsewhere.
+    Started,
+    /// It waits for a slot at this place, from 1.
+    Queued(u32),
 }
 
 /// How one attempt ended.
@@ -64,39 +76,95 @@ impl Backoff {
 }
 
 impl Waker {
-    /// At most `slots` wakes in flight in this process.
+    /// At most `slots` wakes in flight over the whole installation.
     #[must_use]
     pub fn new(store: RedisStore, platform: Arc<dyn Platform>, tasks: Tasks, slots: usize) -> Self {
         Self {
             store,
             platform,
             tasks,
-            slots: Arc::new(Semaphore::new(slots)),
+            slots,
             in_flight: InFlight::new(),
         }
     }
 
-    /// Starts a wake in a task of its own, never tied to a request.
+    /// Takes a slot, or a place in the queue, and starts the wake in a task of its own, never tied to a request.
+    pub async fn place(&self, entry: &WakeEntry) -> Placed {
+        match self.store.slot_take(entry, self.slots).await {
+            Ok(Slot::Taken) => {
+                self.begin(entry.clone(), false);
+                Placed::Started
+            }
+            Ok(Slot::Queued(place)) => {
+                self.park(entry.clone());
+                Placed::Queued(place)
+            }
+            // The entry is in Redis: the leader finds it when Redis answers again.
+            Err(error) => {
+                tracing::debug!(session = %entry.session, %error, "a wake found no slot; the leader takes it");
+                Placed::Started
+            }
+        }
+    }
+
+    /// Starts what the sweep found due, in tasks of their own.
     pub fn start(&self, entry: WakeEntry) {
+        let waker = self.clone();
+        self.tasks.spawn("wake", async move {
+            waker.place(&entry).await;
+        });
+    }
+
+    /// Calls those whose turn it is where slots ran out unused; gives the wakes in flight and waiting.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis cannot be asked.
+    pub async fn call_waiting(&self) -> Result<(u64, u64), StoreError> {
+        let called = self.store.slot_release(None, self.slots).await?;
+        for entry in called.entries {
+            self.begin(entry, true);
+        }
+        Ok((called.in_flight, called.waiting))
+    }
+
+    /// The place of a wake in the queue, from 1; `None` when it does not wait for a slot.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis cannot be asked.
+    pub async fn position(&self, entry: &WakeEntry) -> Result<Option<u32>, StoreError> {
+        self.store.slot_place(entry).await
+    }
+
+    /// Claimed while it waits: else every sweep would offer it again.
+    fn park(&self, entry: WakeEntry) {
+        let waker = self.clone();
+        self.tasks.spawn("wake", async move {
+            if let Err(error) = waker.store.wake_claim(&entry, CLAIM_MS, false).await {
+                tracing::debug!(session = %entry.session, %error, "a waiting wake could not be parked");
+            }
+        });
+    }
+
+    fn begin(&self, entry: WakeEntry, is_called: bool) {
         let Some(begun) = self.in_flight.begin(&entry) else {
             return;
         };
         let waker = self.clone();
         self.tasks.spawn("wake", async move {
             let _begun = begun;
-            // The slot comes before the claim: a claim that waits for a slot would run out unused.
-            let Ok(_slot) = waker.slots.acquire().await else { return };
-            // On the heap, and only now: many thousands may wait for a slot, and a wake under way takes 20 kB.
-            if let Err(error) = Box::pin(waker.carry_out(&entry)).await {
+            if let Err(error) = Box::pin(waker.carry_out(&entry, is_called)).await {
                 tracing::warn!(session = %entry.session, %error, "a wake could not be carried out; the leader tries again");
+            }
+            match waker.store.slot_release(Some(&entry), waker.slots).await {
+                Ok(called) => called.entries.into_iter().for_each(|next| waker.begin(next, true)),
+                Err(error) => tracing::debug!(%error, "a slot was not given back; it runs out by itself"),
             }
         });
     }
 
-    async fn carry_out(&self, entry: &WakeEntry) -> Result<(), StoreError> {
+    async fn carry_out(&self, entry: &WakeEntry, is_called: bool) -> Result<(), StoreError> {
         let until = Instant::now() + CLAIM;
-        let claim_ms = u64::try_from(CLAIM.as_millis()).unwrap_or(u64::MAX);
-        if self.store.wake_claim(entry, claim_ms).await? != Claim::Ours {
+        if self.store.wake_claim(entry, CLAIM_MS, is_called).await? != Claim::Ours {
             return Ok(());
         }
         let mut backoff = Backoff(FIRST_BACKOFF);
@@ -117,7 +185,7 @@ impl Waker {
                 }
                 Attempt::Refused(reason) => {
                     tracing::warn!(session = %entry.session, reason, "the platform refuses to wake a session");
-                    return self.fail(entry, &reason, RETRY).await;
+                    return self.fail(entry, &reason, RETRY, WakeFailure::Refused).await;
                 }
                 Attempt::BackOff(reason, asked) => {
                     if backoff.is_first() {
@@ -128,15 +196,25 @@ impl Waker {
             };
             if Instant::now() + delay >= until {
                 tracing::warn!(session = %entry.session, reason, "a wake failed within its claim");
-                return self.fail(entry, &reason, delay.max(RETRY)).await;
+                let delay = delay.max(RETRY);
+                return self.fail(entry, &reason, delay, WakeFailure::Unavailable).await;
             }
             tokio::time::sleep(delay).await;
         }
     }
 
-    async fn fail(&self, entry: &WakeEntry, reason: &str, delay: Duration) -> Result<(), StoreError> {
+    async fn fail(
+        &self,
+        entry: &WakeEntry,
+        reason: &str,
+        delay: Duration,
+        failure: WakeFailure,
+    ) -> Result<(), StoreError> {
         let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        self.store.wake_fail(entry, reason, delay_ms).await.map(drop)
+        self.store
+            .wake_fail(entry, reason, delay_ms, failure)
+            .await
+            .map(drop)
     }
 
     /// Read, confirm, patch, done: in this order, each time anew.

@@ -11,6 +11,7 @@ mod dead_letter;
 mod error;
 mod leadership;
 mod mode;
+mod open_rows;
 mod schema;
 mod session_events;
 
@@ -28,6 +29,7 @@ use crate::config::PostgresConfig;
 pub use connections::ConnectionFilter;
 pub use cursor::{ConnectionCursor, InvalidCursor, Page, SessionEventCursor};
 pub use dead_letter::DeadLetter;
+pub use open_rows::{OpenConnection, OpenCursor};
 
 /// How long a call waits for a connection. Longer, and callers pile up behind a server that is away;
 /// shorter, and a burst on a small pool looks like an outage.

@@ -3,10 +3,12 @@
 //! Each method is one script of `lua/` by the same name; decisions are made there, atomically, with
 //! the clock of the server. Here is only how scripts are called and their replies read.
 
+mod brake;
 mod call;
 mod code;
 mod connection;
 mod error;
+mod hand;
 mod heartbeat;
 mod history;
 mod keys;
@@ -14,26 +16,34 @@ mod lease;
 mod link;
 mod observe;
 mod partition;
+mod record;
 mod reply;
+mod restore;
 mod script;
 mod session;
 mod settings;
+mod slot;
 mod wake;
 
 use std::sync::Arc;
 
+pub use brake::{Brakes, Demand, Granted, HELD_MS};
 pub use code::Code;
 pub use connection::{CloseReply, ConnectionView, Count, OpenReply, Opened};
+pub use hand::{Awake, Hand, HibernateReply, KeepAwakeReply, WakeReply};
 pub use heartbeat::{HeartbeatBatcher, HeartbeatOutcome, HeartbeatTarget};
 pub use history::StreamEntry;
 pub use keys::{Keys, PARTITIONS, Partition, PartitionKey, SessionKey};
 pub use lease::LeaseReply;
 pub use observe::{Observation, Observed};
 pub use partition::{Hold, SweptPartition, Watermark};
+pub use record::SessionRecord;
+pub use restore::{OpenRow, Restored};
 pub use script::{Script, all as scripts};
-pub use session::{Confirmation, Review, ReviewOutcome, SessionRecord};
+pub use session::{Confirmation, Grant, Review, ReviewOutcome};
 pub use settings::Settings;
-pub use wake::{Claim, WakeEntry};
+pub use slot::{Called, Slot};
+pub use wake::{Claim, WakeEntry, WakeFailure};
 
 use self::link::Links;
 use super::StoreError;

@@ -25,6 +25,8 @@ type Position = (i64, i64);
 pub(super) struct Batch<'a> {
     /// By opening, session, id.
     connections: BTreeMap<(Timestamp, &'a SessionId, &'a str), Connection<'a>>,
+    /// When connections that live on were last seen, by the same key.
+    seen: BTreeMap<(Timestamp, &'a SessionId, &'a str), Timestamp>,
     /// By epoch, partition, stream id.
     events: BTreeMap<(&'a str, u16, Position), Happening<'a>>,
     /// By session.
@@ -108,6 +110,17 @@ impl<'a> Batch<'a> {
                     }
                 }
             }
+            Event::Seen(seen) => {
+                for connection in &seen.connections {
+                    let key = (
+                        instant(connection.connected_at),
+                        &entry.session,
+                        connection.id.as_str(),
+                    );
+                    let at = self.seen.entry(key).or_insert(Timestamp::MIN);
+                    *at = (*at).max(instant(connection.last_seen_at));
+                }
+            }
             Event::Session(event) => {
                 let generation = if event.generation == 0 {
                     None
@@ -133,6 +146,9 @@ impl<'a> Batch<'a> {
     pub(super) async fn write(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         if !self.connections.is_empty() {
             self.write_connections(connection).await?;
+        }
+        if !self.seen.is_empty() {
+            self.write_seen(connection).await?;
         }
         if !self.events.is_empty() {
             self.write_events(connection).await?;
@@ -188,6 +204,22 @@ impl<'a> Batch<'a> {
                     .map(|row| row.end.map(|(_, reason)| reason))
                     .collect::<Vec<_>>(),
             )
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+
+    async fn write_seen(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let keys = || self.seen.keys();
+        sqlx::query(include_str!("sql/connections_seen.sql"))
+            .bind(
+                keys()
+                    .map(|(connected_at, ..)| connected_at.to_sqlx())
+                    .collect::<Vec<_>>(),
+            )
+            .bind(keys().map(|(_, session, _)| session.as_str()).collect::<Vec<_>>())
+            .bind(keys().map(|(.., id)| *id).collect::<Vec<_>>())
+            .bind(self.seen.values().map(|at| at.to_sqlx()).collect::<Vec<_>>())
             .execute(connection)
             .await?;
         Ok(())

@@ -28,6 +28,7 @@ impl DeadLetter {
     /// The letter of an entry that could be read and was refused.
     pub(super) fn refused(entry: &HistoryEntry, error: &sqlx::Error) -> Self {
         let (kind, data) = match &entry.event {
+            Event::Seen(seen) => ("connection.seen", serde_json::to_value(seen)),
             Event::Opened(event) => ("connection.opened", serde_json::to_value(event)),
             Event::Ended(event) => ("connection.ended", serde_json::to_value(event)),
             Event::Session(event) => ("session", serde_json::to_value(event)),

@@ -15,7 +15,11 @@ impl Postgres {
     pub async fn mode(&self) -> Result<Option<ModeRecord>, StoreError> {
         call("reading the mode", async {
             sqlx::query(
-                "SELECT version, mode, adopt, changed_by, reason, changed_at
+                "SELECT version, mode, adopt, changed_by, reason, changed_at,
+                        (SELECT min(act.changed_at) FROM mode AS act
+                         WHERE mode.mode = 'act' AND act.version > coalesce(
+                             (SELECT max(version) FROM mode AS observe WHERE observe.mode = 'observe'), 0)
+                        ) AS armed_at
                  FROM mode ORDER BY version DESC LIMIT 1",
             )
             .try_map(|row: PgRow| read(&row))
@@ -45,7 +49,12 @@ impl Postgres {
                  SELECT greatest(coalesce(max(version), 0) + 1,
                                  (extract(epoch FROM clock_timestamp()) * 1000)::bigint), $1, $2, $3, $4
                  FROM mode
-                 RETURNING version, mode, adopt, changed_by, reason, changed_at",
+                 RETURNING version, mode, adopt, changed_by, reason, changed_at,
+                     -- The row itself is not among those this statement sees.
+                     CASE WHEN mode = 'act' THEN coalesce(
+                         (SELECT min(act.changed_at) FROM mode AS act WHERE act.version > coalesce(
+                             (SELECT max(version) FROM mode AS observe WHERE observe.mode = 'observe'), 0)),
+                         changed_at) END AS armed_at",
             )
             .bind(mode.as_str())
             .bind(adopt.as_str())
@@ -76,5 +85,8 @@ fn read(row: &PgRow) -> Result<ModeRecord, sqlx::Error> {
         changed_by: row.try_get("changed_by")?,
         reason: row.try_get("reason")?,
         changed_at: row.try_get::<jiff_sqlx::Timestamp, _>("changed_at")?.to_jiff(),
+        armed_at: row
+            .try_get::<Option<jiff_sqlx::Timestamp>, _>("armed_at")?
+            .map(jiff_sqlx::Timestamp::to_jiff),
     })
 }

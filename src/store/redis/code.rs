@@ -44,11 +44,25 @@ pub enum Code {
     Older = 17,
     /// Given up for a while.
     Abandoned = 18,
+    /// Connections older than the window are left to expire.
+    Stale = 19,
+    /// It would be hibernated, if the brakes allow it.
+    Ready = 20,
+    /// Somebody is connected.
+    InUse = 21,
+    /// It is kept awake.
+    KeptAwake = 22,
+    /// The mode is observe.
+    Observing = 23,
+    /// A hold is on.
+    Holding = 24,
+    /// Others keep changing the object back: it is left alone.
+    Contested = 25,
 }
 
 impl Code {
     /// Every code with the name the scripts use.
-    pub const ALL: [(Self, &'static str); 19] = [
+    pub const ALL: [(Self, &'static str); 26] = [
         (Self::Ok, "OK"),
         (Self::Already, "ALREADY"),
         (Self::NotTracked, "NOT_TRACKED"),
@@ -68,6 +82,13 @@ impl Code {
         (Self::Wake, "WAKE"),
         (Self::Older, "OLDER"),
         (Self::Abandoned, "ABANDONED"),
+        (Self::Stale, "STALE"),
+        (Self::Ready, "READY"),
+        (Self::InUse, "IN_USE"),
+        (Self::KeptAwake, "KEPT_AWAKE"),
+        (Self::Observing, "OBSERVING"),
+        (Self::Holding, "HOLDING"),
+        (Self::Contested, "CONTESTED"),
     ];
 
     /// The code of that number.

@@ -51,6 +51,8 @@ pub enum OpenReply {
     SessionTerminated,
     /// The session sleeps, and this intent does not wake it.
     SessionHibernated,
+    /// Others keep putting the session to sleep: it is left alone for so many ms.
+    Contested(u64),
 }
 
 /// Answer to a close; both are success.
@@ -119,6 +121,7 @@ fn open_reply(value: deadpool_redis::redis::Value) -> Result<OpenReply, StoreErr
         Code::SessionUnknown => OpenReply::SessionUnknown,
         Code::SessionTerminated => OpenReply::SessionTerminated,
         Code::SessionHibernated => OpenReply::SessionHibernated,
+        Code::Contested => OpenReply::Contested(u64::try_from(reply.integer()?).unwrap_or(0)),
         _ => return Err(reply.unexpected()),
     })
 }

@@ -38,6 +38,7 @@ impl StreamEntry {
             "connection.closed" | "connection.expired" => {
                 Event::Ended(serde_json::from_str(data).map_err(unreadable)?)
             }
+            "connection.seen" => Event::Seen(serde_json::from_str(data).map_err(unreadable)?),
             other => {
                 let kind = other
                     .strip_prefix("session.")

@@ -169,6 +169,24 @@ impl Keys {
         format!("{}:leader", self.prefix)
     }
 
+    /// Hash: the ledger of the brakes.
+    #[must_use]
+    pub fn brake(&self) -> String {
+        format!("{}:brake", self.prefix)
+    }
+
+    /// Sorted set: wakes in flight over the installation. Shares its slot with the queue.
+    #[must_use]
+    pub fn waking(&self) -> String {
+        format!("{}:{{w}}:waking", self.prefix)
+    }
+
+    /// Sorted set: wakes that wait for a slot.
+    #[must_use]
+    pub fn wake_queue(&self) -> String {
+        format!("{}:{{w}}:wake-queue", self.prefix)
+    }
+
     /// String: layout number and partition count.
     #[must_use]
     pub fn meta(&self) -> String {

@@ -60,6 +60,8 @@ struct ObservedJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    created_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     over: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     list_version: Option<&'a str>,
@@ -78,6 +80,7 @@ impl<'a> ObservedJson<'a> {
                 IdleTimeout::AfterMs(ms) => i64::try_from(ms).unwrap_or(i64::MAX).max(window_ms),
             }),
             url: object.url.as_deref(),
+            created_ms: Some(object.created_at_ms).filter(|at| *at > 0),
             ..Self::default()
         }
     }

@@ -33,6 +33,12 @@ pub struct SweptPartition {
     pub wakes: Vec<WakeEntry>,
     /// The hold, while there is one.
     pub hold: Option<Hold>,
+    /// Connections it tracks.
+    pub connections: u64,
+    /// Its running sessions.
+    pub running: u64,
+    /// Whether connections are still to be brought back from Postgres into this life of its data.
+    pub is_restore_due: bool,
     /// Whether a newer leader sweeps it: then nothing is due for us.
     pub is_fenced: bool,
 }
@@ -57,8 +63,13 @@ impl RedisStore {
     ) -> Vec<Result<SweptPartition, StoreError>> {
         let calls = Partition::all()
             .map(|partition| {
-                let keys = [PartitionKey::Guard, PartitionKey::Deadlines, PartitionKey::Wakes]
-                    .map(|key| self.keys.of_partition(partition, key));
+                let keys = [
+                    PartitionKey::Guard,
+                    PartitionKey::Deadlines,
+                    PartitionKey::Wakes,
+                    PartitionKey::Counts,
+                ]
+                .map(|key| self.keys.of_partition(partition, key));
                 Call::new(&PARTITION_SWEEP, keys.to_vec()).arg(limit).arg(term)
             })
             .collect();
@@ -108,6 +119,7 @@ impl RedisStore {
                     .arg(mode.mode.as_str())
                     .arg(mode.version)
                     .arg(mode.adopt.as_str())
+                    .arg(mode.armed_at.map_or(0, jiff::Timestamp::as_millisecond))
             })
             .collect();
         self.call_many(Lane::Any, calls)
@@ -138,6 +150,9 @@ fn swept(partition: Partition, value: deadpool_redis::redis::Value) -> Result<Sw
                 reason: reply.text()?,
             })
             .filter(|hold| hold.left_ms > 0),
+            connections: u64::try_from(reply.integer()?).unwrap_or(0),
+            running: u64::try_from(reply.integer()?).unwrap_or(0),
+            is_restore_due: reply.integer()? == 1,
             is_fenced: false,
         }),
         Code::Fenced => Ok(SweptPartition {
@@ -146,6 +161,9 @@ fn swept(partition: Partition, value: deadpool_redis::redis::Value) -> Result<Sw
             due: Vec::new(),
             wakes: Vec::new(),
             hold: None,
+            connections: 0,
+            running: 0,
+            is_restore_due: false,
             is_fenced: true,
         }),
         _ => Err(reply.unexpected()),

@@ -53,28 +53,49 @@ scripts! {
     SESSION_SETTLE = "session_settle";
     SESSION_REFUSE = "session_refuse";
     SESSION_OBSERVE = "session_observe";
+    SESSION_WAKE = "session_wake";
+    SESSION_HIBERNATE = "session_hibernate";
+    SESSION_KEEP = "session_keep";
+    SESSION_RESTORE = "session_restore";
     WAKE_CLAIM = "wake_claim";
     WAKE_CONFIRM = "wake_confirm";
     WAKE_DONE = "wake_done";
     WAKE_FAIL = "wake_fail";
+    SLOT_TAKE = "slot_take";
+    SLOT_RELEASE = "slot_release";
+    SLOT_PLACE = "slot_place";
     PARTITION_SWEEP = "partition_sweep";
     PARTITION_WATERMARK = "partition_watermark";
     PARTITION_MODE = "partition_mode";
+    PARTITION_RESTORED = "partition_restored";
+    BRAKE_TAKE = "brake_take";
+    BRAKE_READ = "brake_read";
     LEASE_ACQUIRE = "lease_acquire";
     LEASE_RELEASE = "lease_release";
 }
 
 /// Text that several scripts share; each file of `lua/include/`.
-const INCLUDES: [(&str, &str); 7] = [
+const INCLUDES: [(&str, &str); 15] = [
+    ("due", include_str!("../../../lua/include/due.lua")),
     ("expire", include_str!("../../../lua/include/expire.lua")),
     ("guard", include_str!("../../../lua/include/guard.lua")),
+    ("hands", include_str!("../../../lua/include/hands.lua")),
     ("idle", include_str!("../../../lua/include/idle.lua")),
+    ("limit", include_str!("../../../lua/include/limit.lua")),
     (
         "overdue_wake",
         include_str!("../../../lua/include/overdue_wake.lua"),
     ),
+    ("prediction", include_str!("../../../lua/include/prediction.lua")),
+    (
+        "provisional",
+        include_str!("../../../lua/include/provisional.lua"),
+    ),
+    ("seen", include_str!("../../../lua/include/seen.lua")),
     ("session", include_str!("../../../lua/include/session.lua")),
+    ("slots", include_str!("../../../lua/include/slots.lua")),
     ("terminated", include_str!("../../../lua/include/terminated.lua")),
+    ("tombstones", include_str!("../../../lua/include/tombstones.lua")),
     ("version", include_str!("../../../lua/include/version.lua")),
 ];
 

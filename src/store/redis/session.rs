@@ -1,6 +1,5 @@
-//! Records of sessions: read, review, confirm, settle, refuse. What is observed has a file of its own.
-
-use std::collections::HashMap;
+//! Decisions about sessions: review, confirm, settle, refuse. Reading, what is observed and what people
+//! ask for have files of their own.
 
 use deadpool_redis::redis::{self, Value};
 
@@ -10,47 +9,13 @@ use super::code::Code;
 use super::error::store_error;
 use super::link::Link;
 use super::reply::Reply;
-use super::script::{SESSION_CONFIRM, SESSION_READ, SESSION_REFUSE, SESSION_REVIEW, SESSION_SETTLE};
-use crate::domain::mode::Mode;
-use crate::domain::{Generation, SessionId, SessionState};
+use super::script::{SESSION_CONFIRM, SESSION_REFUSE, SESSION_REVIEW, SESSION_SETTLE};
+use crate::domain::{Generation, SessionId};
 use crate::store::StoreError;
 
 /// How long a replica may take to confirm that it has the decision; without one there is no act.
 /// Above the second that an append-only file may take under everysec.
 const WAIT_MS: u32 = 1500;
-
-/// One session as Redis knows it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SessionRecord {
-    /// Clock of the server when it was read, ms.
-    pub now_ms: i64,
-    /// Where it stands.
-    pub state: SessionState,
-    /// Fencing token of the last decision.
-    pub generation: Generation,
-    /// The fields of the hash as they lie there; `docs/redis.md` names them.
-    pub fields: HashMap<String, String>,
-    /// Live connections.
-    pub active: u32,
-    /// Those that count only because of a hold.
-    pub unconfirmed: u32,
-    /// When it is looked at again, ms; absent when nothing is due.
-    pub deadline_ms: Option<i64>,
-    /// Mode in force in its partition.
-    pub mode: Mode,
-    /// End of the hold, ms; absent when there is none.
-    pub hold_until_ms: Option<i64>,
-    /// Whether a wake is filed and not yet written to the object.
-    pub has_wake_entry: bool,
-}
-
-impl SessionRecord {
-    /// A field that holds an instant or a duration in ms.
-    #[must_use]
-    pub fn ms(&self, field: &str) -> Option<i64> {
-        self.fields.get(field)?.parse().ok()
-    }
-}
 
 /// What a review came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +24,8 @@ pub enum ReviewOutcome {
     Hibernate,
     /// Mode observe: it would have been decided.
     WouldHibernate,
+    /// It would be decided, if it were granted.
+    Ready,
     /// Nothing to do before its next deadline.
     Waiting,
     /// A hibernation was undone, or an overdue wake filed again.
@@ -80,6 +47,35 @@ pub struct Review {
     pub version: String,
     /// Connections it expired.
     pub expired: u32,
+    /// Connections older than the window that it was not granted to expire.
+    pub stale: u32,
+}
+
+/// What a review may do: the brakes of the whole installation say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Grant {
+    /// Connections it may expire.
+    pub expire: u32,
+    /// Whether it may decide to hibernate.
+    pub hibernate: bool,
+    /// When the session is looked at again where that is not enough, in ms.
+    pub wait_ms: u64,
+}
+
+impl Grant {
+    /// Only looks.
+    #[must_use]
+    pub fn look(wait_ms: u64) -> Self {
+        Self {
+            expire: 0,
+            hibernate: false,
+            wait_ms,
+        }
+    }
+
+    fn json(self) -> String {
+        serde_json::to_string(&self).expect("numbers and booleans are always JSON")
+    }
 }
 
 /// Answer to a confirmation.
@@ -104,7 +100,8 @@ fn review(value: Value) -> Result<Review, StoreError> {
     let outcome = match reply.code {
         Code::Hibernate => ReviewOutcome::Hibernate,
         Code::WouldHibernate => ReviewOutcome::WouldHibernate,
-        Code::Waiting => ReviewOutcome::Waiting,
+        Code::Ready => ReviewOutcome::Ready,
+        Code::Waiting | Code::Stale => ReviewOutcome::Waiting,
         Code::Undone | Code::Wake => ReviewOutcome::Wake,
         Code::SessionTerminated => ReviewOutcome::Terminated,
         Code::SessionUnknown => {
@@ -113,6 +110,7 @@ fn review(value: Value) -> Result<Review, StoreError> {
                 generation: Generation(0),
                 version: String::new(),
                 expired: 0,
+                stale: 0,
             };
             return Ok(nothing);
         }
@@ -123,6 +121,7 @@ fn review(value: Value) -> Result<Review, StoreError> {
         generation: generation(reply.integer()?),
         version: reply.text()?,
         expired: u32::try_from(reply.integer()?).unwrap_or(0),
+        stale: u32::try_from(reply.integer()?).unwrap_or(0),
     })
 }
 
@@ -131,63 +130,19 @@ impl RedisStore {
         Call::new(script, self.keys.of_record(session)).arg(session)
     }
 
-    /// Reads one session; `None` when Redis does not know it.
-    ///
-    /// # Errors
-    /// [`StoreError`] when Redis cannot be asked.
-    pub async fn session_read(&self, session: &SessionId) -> Result<Option<SessionRecord>, StoreError> {
-        let value = self
-            .call(Lane::Any, self.on_record(&SESSION_READ, session))
-            .await?;
-        let mut reply = Reply::parse("session_read", value)?;
-        match reply.code {
-            Code::SessionUnknown => return Ok(None),
-            Code::Ok => {}
-            _ => return Err(reply.unexpected()),
-        }
-        let now_ms = reply.integer()?;
-        let row = reply.texts()?;
-        let fields: HashMap<_, _> = row
-            .chunks_exact(2)
-            .map(|pair| (pair[0].clone(), pair[1].clone()))
-            .collect();
-        let state = fields.get("state").and_then(|word| SessionState::from_word(word));
-        let state = state.ok_or_else(|| StoreError::Corrupt {
-            doing: "session_read",
-            detail: format!("the record of {session} has no state"),
-        })?;
-        let (active, unconfirmed) = (reply.integer()?, reply.integer()?);
-        let deadline_ms = reply.text()?.parse::<f64>().ok();
-        let mode = if reply.text()? == "act" {
-            Mode::Act
-        } else {
-            Mode::Observe
-        };
-        let hold_until_ms = Some(reply.integer()?).filter(|until| *until > now_ms);
-        Ok(Some(SessionRecord {
-            now_ms,
-            state,
-            generation: generation(fields.get("generation").and_then(|g| g.parse().ok()).unwrap_or(0)),
-            fields,
-            active: u32::try_from(active).unwrap_or(0),
-            unconfirmed: u32::try_from(unconfirmed).unwrap_or(0),
-            #[expect(clippy::cast_possible_truncation, reason = "milliseconds, far below 2^53")]
-            deadline_ms: deadline_ms.map(|ms| ms as i64),
-            mode,
-            hold_until_ms,
-            has_wake_entry: reply.integer()? == 1,
-        }))
-    }
-
-    /// Reviews many sessions; one answer per session, in order.
+    /// Reviews many sessions, each with what it may do; one answer per session, in order.
     pub async fn session_review_many(
         &self,
-        sessions: &[SessionId],
+        sessions: &[(SessionId, Grant)],
         term: u64,
     ) -> Vec<Result<Review, StoreError>> {
         let calls = sessions
             .iter()
-            .map(|session| self.on_record(&SESSION_REVIEW, session).arg(term))
+            .map(|(session, grant)| {
+                self.on_record(&SESSION_REVIEW, session)
+                    .arg(term)
+                    .arg(grant.json())
+            })
             .collect();
         self.call_many(Lane::Own, calls)
             .await

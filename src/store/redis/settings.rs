@@ -15,6 +15,10 @@ const EARLY_CLOSES: u64 = 64;
 const TERMINATED_MS: u64 = 60 * 60 * 1000;
 /// Connections that one review expires at most: a script blocks the server.
 const REVIEW_LIMIT: u64 = 500;
+/// Flips of an object by hands that lie further apart than this are no quarrel.
+const FLIP_MS: u64 = 10 * 60 * 1000;
+/// How long an object is left alone after the third flip.
+const CONTESTED_MS: u64 = 15 * 60 * 1000;
 /// When a hibernation without an answer is acted on again.
 const ACT_RETRY_MS: u64 = 10_000;
 
@@ -41,6 +45,9 @@ pub struct Settings {
     early_closes: u64,
     terminated_ms: u64,
     review_limit: u64,
+    keep_awake_ms: u64,
+    flip_ms: u64,
+    contested_ms: u64,
     refuse_lower_term: bool,
 }
 
@@ -78,6 +85,9 @@ impl Settings {
             early_closes: EARLY_CLOSES,
             terminated_ms: TERMINATED_MS,
             review_limit: REVIEW_LIMIT,
+            keep_awake_ms: ms(session.keep_awake),
+            flip_ms: FLIP_MS,
+            contested_ms: CONTESTED_MS,
             // With the lease switched off two leaders act on purpose: the term is recorded only.
             refuse_lower_term: config.sweeper.sweeper_lease == LeaseKind::Redis,
         }

@@ -22,7 +22,7 @@ pub struct WakeEntry {
 }
 
 impl WakeEntry {
-    /// Reads a member of the set.
+    /// Reads a member of the set, the reverse of its `Display`.
     #[must_use]
     pub fn parse(member: &str) -> Option<Self> {
         let (session, generation) = member.rsplit_once(':')?;
@@ -31,6 +31,21 @@ impl WakeEntry {
             generation: Generation(generation.parse().ok()?),
         })
     }
+}
+
+impl std::fmt::Display for WakeEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.session, self.generation)
+    }
+}
+
+/// Why a wake failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WakeFailure {
+    /// The platform said no.
+    Refused,
+    /// The platform said nothing, or something changes its object all the time.
+    Unavailable,
 }
 
 /// Answer to a claim, a confirmation or a report.
@@ -64,22 +79,28 @@ impl RedisStore {
             .arg(entry.generation)
     }
 
-    /// Claims an entry for `claim_ms`, so that one process at a time works on it.
+    /// Claims an entry for `claim_ms`, so that one process at a time works on it; `is_called` when it was
+    /// parked by a claim while it queued, and its turn has come.
     ///
     /// # Errors
     /// [`StoreError`] when Redis cannot be asked; the leader finds the entry later.
-    pub async fn wake_claim(&self, entry: &WakeEntry, claim_ms: u64) -> Result<Claim, StoreError> {
+    pub async fn wake_claim(
+        &self,
+        entry: &WakeEntry,
+        claim_ms: u64,
+        is_called: bool,
+    ) -> Result<Claim, StoreError> {
         let keys = vec![
             self.keys
                 .of_partition(Partition::of(&entry.session), PartitionKey::Wakes),
         ];
-        let member = format!("{}:{}", entry.session, entry.generation);
         self.wake_call(
             "wake_claim",
             Call::new(&WAKE_CLAIM, keys)
-                .arg(member)
+                .arg(entry)
                 .arg(claim_ms)
-                .arg(LONGEST_AHEAD_MS),
+                .arg(LONGEST_AHEAD_MS)
+                .arg_str(if is_called { "called" } else { "" }),
         )
         .await
     }
@@ -111,10 +132,18 @@ impl RedisStore {
         entry: &WakeEntry,
         reason: &str,
         delay_ms: u64,
+        failure: WakeFailure,
     ) -> Result<Claim, StoreError> {
+        let kind = match failure {
+            WakeFailure::Refused => "refused",
+            WakeFailure::Unavailable => "unavailable",
+        };
         self.wake_call(
             "wake_fail",
-            self.on_wake(&WAKE_FAIL, entry).arg(reason).arg(delay_ms),
+            self.on_wake(&WAKE_FAIL, entry)
+                .arg_str(reason)
+                .arg(delay_ms)
+                .arg_str(kind),
         )
         .await
     }

@@ -74,6 +74,9 @@ impl Flags {
             .set("sweeper-interval", "100ms")
             .set("sweeper-lease-duration", "3s")
             .set("sweeper-lease-renewal", "500ms")
+            // Wide open: a test that is not about the brakes may expire and hibernate what it likes.
+            .set("brake-stale-minimum", 1_000_000)
+            .set("brake-hibernations-per-minute", 1_000_000)
             .set("history-interval", "100ms")
             .set("drain", "2s");
         flags

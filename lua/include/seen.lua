@@ -1,0 +1,16 @@
+-- Included by session_review: tells Postgres who was last seen when, for connections older than 5 minutes and about
+-- every 5 minutes, so that a restore and true ends know it. The deadline of this look was set two windows after the
+-- newest heartbeat at the last one: when another five minutes began since then, it is time.
+local looked = tonumber(redis.call('ZSCORE', deadlines_key, sid) or now) - settings.window_ms * 2
+if live > 0 and math.floor(now / 300000) ~= math.floor(looked / 300000) then
+  local seen_members = redis.call('ZRANGE', connections_key, '(' .. int(now - settings.window_ms), '+inf', 'BYSCORE', 'LIMIT', 0, settings.review_limit, 'WITHSCORES')
+  local rows = {}
+  for i = 1, #seen_members, 2 do
+    local detail = redis.call('HGET', details_key, seen_members[i])
+    local connected_at = detail and string.match(detail, '^{"connected_at":(%d+)')
+    if connected_at and now - connected_at >= 300000 then
+      rows[#rows + 1] = string.format('{"id":"%s","connected_at":%s,"last_seen_at":%s}', seen_members[i], connected_at, int(tonumber(seen_members[i + 1])))
+    end
+  end
+  if #rows > 0 then emit('connection.seen', '{"connections":[' .. table.concat(rows, ',') .. ']}') end
+end
