@@ -26,7 +26,7 @@ pub struct SessionConfig {
     #[arg(long, env = "TRACKER_SESSION_START_LIMIT", default_value = "5m", value_parser = duration::parse)]
     pub start_limit: Duration,
     /// Longest time a session can be kept awake by hand from now
-    #[arg(long, env = "TRACKER_SESSION_KEEP", default_value = "72h", value_parser = duration::parse)]
+    #[arg(long, env = "TRACKER_SESSION_KEEP_AWAKE", default_value = "72h", value_parser = duration::parse)]
     pub keep_awake: Duration,
     /// Live connections a session may have at once; 0 means no limit
     #[arg(long, env = "TRACKER_SESSION_MAX_CONNECTIONS", default_value_t = 0)]

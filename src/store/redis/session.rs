@@ -73,6 +73,16 @@ impl Grant {
         }
     }
 
+    /// Whatever it finds to do: beside the brakes, for those who try the script by itself.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self {
+            expire: u32::MAX,
+            hibernate: true,
+            wait_ms: 0,
+        }
+    }
+
     fn json(self) -> String {
         serde_json::to_string(&self).expect("numbers and booleans are always JSON")
     }

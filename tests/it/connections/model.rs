@@ -7,7 +7,7 @@ mod real;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use connection_tracker::store::redis::HeartbeatOutcome;
+use connection_tracker::store::redis::{Grant, HeartbeatOutcome};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -181,7 +181,7 @@ async fn agrees(seed: u64) {
                 }
                 let reviews = real
                     .store
-                    .session_review_many(std::slice::from_ref(&real.session), 1)
+                    .session_review_many(&[(real.session.clone(), Grant::everything())], 1)
                     .await;
                 assert!(reviews.iter().all(Result::is_ok), "{reviews:?}");
             }

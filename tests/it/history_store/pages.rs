@@ -128,7 +128,7 @@ async fn the_history_of_a_session_merges_its_events_with_its_connections_newest_
         match &mut entry.event {
             Event::Ended(ended) => ended.ended_at = instant,
             Event::Session(event) => event.at = instant,
-            Event::Opened(_) => {}
+            Event::Opened(_) | Event::Seen(_) => {}
         }
     }
     store.append(&stream.entries, &[]).await.unwrap();

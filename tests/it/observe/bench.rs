@@ -8,8 +8,8 @@ use connection_tracker::domain::mode::{Adopt, Mode, ModeRecord};
 use connection_tracker::domain::platform_object::{Desired, PlatformObject};
 use connection_tracker::domain::{ConnectionId, Generation, SessionId, UserId};
 use connection_tracker::store::redis::{
-    Confirmation, Observation, Observed, OpenReply, Opened, Partition, PartitionKey, RedisStore, Review,
-    ReviewOutcome, SessionKey, SessionRecord,
+    Confirmation, Grant, Observation, Observed, OpenReply, Opened, Partition, PartitionKey, RedisStore,
+    Review, ReviewOutcome, SessionKey, SessionRecord,
 };
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{self, FromRedisValue};
@@ -81,6 +81,7 @@ impl Bench {
             changed_by: "test".to_owned(),
             reason: None,
             changed_at: jiff::Timestamp::now(),
+            armed_at: Some(jiff::Timestamp::now()),
         };
         let partition = Partition::of(&bench.session);
         bench.store.partition_mode(&[partition], &mode).await.unwrap();
@@ -200,7 +201,7 @@ impl Bench {
     pub(super) async fn review(&self) -> Review {
         let reviews = self
             .store
-            .session_review_many(std::slice::from_ref(&self.session), 1)
+            .session_review_many(&[(self.session.clone(), Grant::everything())], 1)
             .await;
         reviews.into_iter().next().unwrap().unwrap()
     }
@@ -285,7 +286,7 @@ impl Bench {
             .rev()
             .find_map(|event| match event {
                 Event::Session(event) => Some((event.kind, event.actor, event.reason)),
-                Event::Opened(_) | Event::Ended(_) => None,
+                Event::Opened(_) | Event::Ended(_) | Event::Seen(_) => None,
             });
         own.expect("something happened to the session")
     }

@@ -14,7 +14,7 @@ async fn ended(bench: &Bench) -> Vec<(String, String)> {
     let history = bench.history().await.into_iter();
     let ends = history.filter_map(|event| match event {
         Event::Ended(end) => Some((end.id, end.reason)),
-        Event::Opened(_) | Event::Session(_) => None,
+        Event::Opened(_) | Event::Session(_) | Event::Seen(_) => None,
     });
     ends.collect()
 }

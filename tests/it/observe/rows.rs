@@ -51,7 +51,10 @@ async fn a_hibernation_by_hand_is_undone_while_somebody_is_connected() {
         session: bench.session.clone(),
         generation: record.generation,
     };
-    assert_eq!(bench.store.wake_claim(&entry, 1000).await.unwrap(), Claim::Ours);
+    assert_eq!(
+        bench.store.wake_claim(&entry, 1000, false).await.unwrap(),
+        Claim::Ours
+    );
 }
 
 #[tokio::test]
