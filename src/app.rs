@@ -13,6 +13,7 @@ use crate::lease;
 use crate::lifecycle::Tasks;
 use crate::platform::Platform;
 use crate::platform::custom_resource::CustomResource;
+use crate::service::access::{Access, Authenticator};
 use crate::service::act::Actor;
 use crate::service::connections::Connections;
 use crate::service::history::HistoryDrain;
@@ -21,6 +22,7 @@ use crate::service::mode::ModeService;
 use crate::service::observer::Observer;
 use crate::service::sessions::Sessions;
 use crate::service::sweeper::Sweeper;
+use crate::service::tokens::Tokens;
 use crate::service::wake::Waker;
 use crate::store::postgres::Postgres;
 use crate::store::redis::{HeartbeatBatcher, RedisStore};
@@ -83,6 +85,7 @@ impl App {
         let health = Health::new(servers.stopping());
         watch_schema(&postgres, &health, &tasks);
         let api = Api {
+            access: access(config, &tasks).await?,
             connections: Connections::new(
                 store.clone(),
                 heartbeats,
@@ -148,6 +151,25 @@ impl App {
         self.tasks.stop();
         self.tasks.finish(self.drain).await.and(served)
     }
+}
+
+/// What tells who calls.
+async fn access(config: &Config, tasks: &Tasks) -> anyhow::Result<Access> {
+    let mut authenticators = Vec::new();
+    if let Some(path) = &config.auth.auth_tokens_file {
+        let has_namespaces = config.kubernetes.has_namespaces_in_ids();
+        authenticators.push(Authenticator::Tokens(
+            Tokens::start(path, has_namespaces, tasks).await?,
+        ));
+    }
+    let access = Access::new(authenticators);
+    if access.is_open() {
+        tracing::warn!(
+            address = %config.http.http_address,
+            "nobody is asked who they are: whoever reaches the API may do everything; TRACKER_AUTH_TOKENS_FILE changes that"
+        );
+    }
+    Ok(access)
 }
 
 /// Listens and serves until the stop; requests in flight are answered.

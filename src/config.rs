@@ -3,6 +3,7 @@
 //! The doc comment of a field is its `--help` text and its row in the README's table; durations
 //! are written like `20s`, `1h30m`.
 
+mod auth;
 mod duration;
 mod history;
 mod http;
@@ -13,6 +14,7 @@ mod session;
 mod sweeper;
 mod telemetry;
 
+pub use auth::AuthConfig;
 pub use history::HistoryConfig;
 pub use http::HttpConfig;
 pub use kubernetes::KubernetesConfig;
@@ -28,6 +30,9 @@ pub struct Config {
     /// HTTP section.
     #[command(flatten, next_help_heading = "HTTP")]
     pub http: HttpConfig,
+    /// Authentication section.
+    #[command(flatten, next_help_heading = "Authentication")]
+    pub auth: AuthConfig,
     /// Redis section.
     #[command(flatten, next_help_heading = "Redis")]
     pub redis: RedisConfig,
@@ -62,6 +67,6 @@ impl Config {
         self.session.validate()?;
         self.sweeper.validate()?;
         self.redis.validate()?;
-        self.http.validate()
+        self.http.validate(self.auth.is_configured())
     }
 }

@@ -1,6 +1,7 @@
 //! The use cases: connections, sessions, wakes, the sweeper, acts, the drain. No axum, no SQL, no kube
 //! types in any signature here.
 
+pub mod access;
 pub mod act;
 pub mod connections;
 pub mod error;
@@ -12,6 +13,7 @@ pub mod mode;
 pub mod observer;
 pub mod sessions;
 pub mod sweeper;
+pub mod tokens;
 pub mod wake;
 
 pub use error::TrackError;

@@ -1,11 +1,14 @@
 //! What handlers share.
 
+use crate::service::access::Access;
 use crate::service::connections::Connections;
 use crate::service::mode::ModeService;
 use crate::service::sessions::Sessions;
 
 /// The use cases behind the API; handlers share one.
 pub struct Api {
+    /// Who calls.
+    pub access: Access,
     /// Connections.
     pub connections: Connections,
     /// Sessions and history.
