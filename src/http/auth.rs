@@ -58,7 +58,11 @@ async fn check(api: &Api, parts: &mut Parts) -> Result<Caller, Response> {
         .caller(bearer(&parts.headers))
         .map_err(|error| refused(None, error.into()))?;
     let Some(permission) = permission::find(method.as_str(), &template) else {
-        tracing::error!(method = method.as_str(), path = template, "nobody may call this route");
+        tracing::error!(
+            method = method.as_str(),
+            path = template,
+            "nobody may call this route"
+        );
         let text = "nobody may call this; see /openapi.json";
         return Err(Problem::new(StatusCode::NOT_FOUND, "not-found", text).into_response());
     };
@@ -145,7 +149,14 @@ mod tests {
         };
         assert_eq!(of(&["Bearer abc"]).as_deref(), Some("abc"));
         assert_eq!(of(&["bearer  abc "]).as_deref(), Some("abc"));
-        for none in [&[][..], &["Basic abc"], &["Bearer"], &["Bearer "], &["abc"], &["Bearer a", "Bearer a"]] {
+        for none in [
+            &[][..],
+            &["Basic abc"],
+            &["Bearer"],
+            &["Bearer "],
+            &["abc"],
+            &["Bearer a", "Bearer a"],
+        ] {
             assert_eq!(of(none), None, "{none:?}");
         }
     }

@@ -105,7 +105,14 @@ impl Access {
         };
         drop(refusals);
         let client = client.unwrap_or("unknown");
-        tracing::warn!(count, client, method, path, why, "calls were refused; the last one is named");
+        tracing::warn!(
+            count,
+            client,
+            method,
+            path,
+            why,
+            "calls were refused; the last one is named"
+        );
     }
 }
 

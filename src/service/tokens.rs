@@ -49,11 +49,7 @@ impl Table {
         let mut clients: BTreeMap<&str, (&Caller, Vec<&Digest>)> = BTreeMap::new();
         for (digest, caller) in &self.callers {
             let name = caller.name().unwrap_or_default();
-            clients
-                .entry(name)
-                .or_insert((caller, Vec::new()))
-                .1
-                .push(digest);
+            clients.entry(name).or_insert((caller, Vec::new())).1.push(digest);
         }
         for (_, digests) in clients.values_mut() {
             digests.sort_unstable();
@@ -155,7 +151,13 @@ mod tests {
     #[test]
     fn what_changed_is_told_by_the_names_of_clients() {
         let before = table(&[("a", "ann"), ("b", "ben"), ("c", "cem")]);
-        let after = table(&[("a", "ann"), ("a2", "ann"), ("b", "ben"), ("d", "dan"), ("e", "eve")]);
+        let after = table(&[
+            ("a", "ann"),
+            ("a2", "ann"),
+            ("b", "ben"),
+            ("d", "dan"),
+            ("e", "eve"),
+        ]);
         let changes = after.changes_since(&before);
         assert_eq!(
             (&*changes.added, &*changes.removed, &*changes.changed),

@@ -44,20 +44,56 @@ fn what_cannot_be_understood_is_named_by_line_and_reason_and_never_repeated() {
         ("S3CRET", "word 1"),
         ("S3CRET==", "word 1"),
         ("client=a roles=reader scope=all sha256=S3CRET", "64 hexadecimal"),
-        (&format!("client=a roles=reader scope=all sha256={}", "+1".repeat(32)), "64 hexadecimal"),
-        (&format!("client=a roles=reader scope=all sha256={HASH} -"), "word 5"),
+        (
+            &format!("client=a roles=reader scope=all sha256={}", "+1".repeat(32)),
+            "64 hexadecimal",
+        ),
+        (
+            &format!("client=a roles=reader scope=all sha256={HASH} -"),
+            "word 5",
+        ),
         ("client=a client=b", "word 2 says again"),
-        (&format!("client=a roles=admin scope=all sha256={HASH}"), "gateway, reader or operator"),
-        (&format!("client=a roles= scope=all sha256={HASH}"), "gateway, reader or operator"),
-        (&format!("client=a roles=reader sha256={HASH}"), "scope= is missing"),
-        (&format!("client=a roles=reader scope= sha256={HASH}"), "scope= must be"),
-        (&format!("client=a roles=reader scope=prefix: sha256={HASH}"), "scope= must be"),
-        (&format!("client=a roles=reader scope=all,prefix:x sha256={HASH}"), "scope= must be"),
-        (&format!("client=a roles=reader scope=namespace:A sha256={HASH}"), "scope= must be"),
-        (&format!("client=a/b roles=reader scope=all sha256={HASH}"), "client= must be"),
+        (
+            &format!("client=a roles=admin scope=all sha256={HASH}"),
+            "gateway, reader or operator",
+        ),
+        (
+            &format!("client=a roles= scope=all sha256={HASH}"),
+            "gateway, reader or operator",
+        ),
+        (
+            &format!("client=a roles=reader sha256={HASH}"),
+            "scope= is missing",
+        ),
+        (
+            &format!("client=a roles=reader scope= sha256={HASH}"),
+            "scope= must be",
+        ),
+        (
+            &format!("client=a roles=reader scope=prefix: sha256={HASH}"),
+            "scope= must be",
+        ),
+        (
+            &format!("client=a roles=reader scope=all,prefix:x sha256={HASH}"),
+            "scope= must be",
+        ),
+        (
+            &format!("client=a roles=reader scope=namespace:A sha256={HASH}"),
+            "scope= must be",
+        ),
+        (
+            &format!("client=a/b roles=reader scope=all sha256={HASH}"),
+            "client= must be",
+        ),
         (&good, "same sha256 as line 2"),
-        (&format!("client=a roles=operator scope=all sha256={}", hash("x")), "than line 2"),
-        (&format!("client=a roles=reader scope=prefix:x sha256={}", hash("x")), "than line 2"),
+        (
+            &format!("client=a roles=operator scope=all sha256={}", hash("x")),
+            "than line 2",
+        ),
+        (
+            &format!("client=a roles=reader scope=prefix:x sha256={}", hash("x")),
+            "than line 2",
+        ),
     ] {
         let said = reason(&format!("# tokens\n{good}\n{bad}"));
         assert!(said.starts_with("line 4: "), "{bad}: {said}");
