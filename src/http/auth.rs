@@ -42,22 +42,19 @@ pub(super) async fn admit(State(api): State<Arc<Api>>, request: Request, next: N
 }
 
 async fn check(api: &Api, parts: &mut Parts) -> Result<Caller, Response> {
-    let template = parts
-        .extensions
-        .get::<MatchedPath>()
-        .map_or("", MatchedPath::as_str)
-        .to_owned();
+    let matched = parts.extensions.get::<MatchedPath>().cloned();
+    let template = matched.as_ref().map_or("", MatchedPath::as_str);
     let method = parts.method.clone();
     let refused = |client: Option<&str>, problem: Problem| {
         let why = problem.detail.as_deref().unwrap_or_default();
-        api.access.refused(client, method.as_str(), &template, why);
+        api.access.refused(client, method.as_str(), template, why);
         problem.into_response()
     };
     let caller = api
         .access
         .caller(bearer(&parts.headers))
         .map_err(|error| refused(None, error.into()))?;
-    let Some(permission) = permission::find(method.as_str(), &template) else {
+    let Some(permission) = permission::find(method.as_str(), template) else {
         tracing::error!(
             method = method.as_str(),
             path = template,

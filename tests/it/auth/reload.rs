@@ -82,7 +82,10 @@ async fn a_broken_an_empty_and_a_lost_file_keep_the_tokens_and_no_token_is_ever_
         client(&replica.api, "new"),
     );
     stranger.get("/v1/admin/mode").await.expect(401);
-    reader.arm_refused().await;
+    let refused = reader
+        .post("/v1/admin/mode", &serde_json::json!({ "mode": "act" }))
+        .await;
+    refused.expect_problem(403, "forbidden");
     said("calls were refused").await;
 
     let log = replica.log();
@@ -97,13 +100,4 @@ async fn a_broken_an_empty_and_a_lost_file_keep_the_tokens_and_no_token_is_ever_
         .find(|line| line.contains("the tokens were changed"))
         .unwrap();
     assert!(changed.contains(r#""added":"new""#), "{changed}");
-}
-
-impl Api {
-    /// A reader may not change the mode.
-    async fn arm_refused(&self) {
-        let body = serde_json::json!({ "mode": "act" });
-        let answer = self.post("/v1/admin/mode", &body).await;
-        answer.expect_problem(403, "forbidden");
-    }
 }
