@@ -51,6 +51,7 @@ impl App {
         config.validate()?;
         // Two groups: servers end first, and only then what their requests need.
         let (tasks, servers) = (Tasks::new(), Tasks::new());
+        let access = access(config, &tasks).await?;
         let store = RedisStore::new(config)?;
         let postgres = Postgres::connect_lazy(&config.postgres)?;
         let platform: Arc<dyn Platform> = Arc::new(CustomResource::connect(&config.kubernetes).await?);
@@ -85,7 +86,7 @@ impl App {
         let health = Health::new(servers.stopping());
         watch_schema(&postgres, &health, &tasks);
         let api = Api {
-            access: access(config, &tasks).await?,
+            access,
             connections: Connections::new(
                 store.clone(),
                 heartbeats,

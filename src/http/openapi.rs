@@ -68,19 +68,20 @@ fn describe(operation: &mut Operation, permission: &Permission, has_authenticati
     // One extension with two members: several would be written in an order that changes from run to run.
     let access = json!({ "roles": roles, "scope": permission.reach.as_str() });
     operation.extensions = Some(Extensions::from_iter([("x-access", access)]));
-    if has_authentication {
-        operation.security = Some(vec![SecurityRequirement::new(SCHEME, [""; 0])]);
+    if !has_authentication {
+        return;
     }
+    operation.security = Some(vec![SecurityRequirement::new(SCHEME, [""; 0])]);
     let refusals = [
         ("401", "no token, or one that is not known"),
-        ("403", "the token lacks the role"),
+        ("403", "the token lacks the role, or the scope of all sessions"),
     ];
     for (status, description) in refusals {
         let problem = Ref::from_schema_name("Problem");
         let content = ContentBuilder::new().schema(Some(problem)).build();
         let response = ResponseBuilder::new()
             .description(description)
-            .content("application/json", content);
+            .content("application/problem+json", content);
         operation
             .responses
             .responses

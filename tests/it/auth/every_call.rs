@@ -3,6 +3,7 @@
 
 use futures_util::StreamExt;
 use reqwest::Method;
+use serde_json::json;
 
 use super::operation::Operation;
 use super::tokens::{TokenFile, client, line, token_of};
@@ -204,4 +205,19 @@ async fn what_is_no_operation_needs_no_token_and_tells_nothing() {
             .status,
         403
     );
+}
+
+#[tokio::test]
+async fn a_large_batch_with_a_wrong_token_gets_its_answer_and_no_reset() {
+    let file = file();
+    let cluster = file.builder().start().await;
+    let body = json!({ "sessions": {}, "filling": "x".repeat(4_000_000) });
+    for _ in 0..5 {
+        let stranger = cluster.api().with_token("token-of-nobody");
+        let answer = stranger.post("/v1/connections/heartbeat", &body).await;
+        answer.expect_problem(401, "unauthenticated");
+        let reader = client(cluster.api(), "reader");
+        let answer = reader.post("/v1/connections/heartbeat", &body).await;
+        answer.expect_problem(403, "forbidden");
+    }
 }

@@ -1,5 +1,7 @@
 //! The operations of the OpenAPI document, each with a call that could succeed, made from what the document says.
 
+use std::fmt::Write as _;
+
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -102,7 +104,7 @@ impl Operation {
         );
         for (index, (name, value)) in self.query.iter().enumerate() {
             let before = if index == 0 { '?' } else { '&' };
-            path.push_str(&format!("{before}{name}={value}"));
+            write!(path, "{before}{name}={value}").unwrap();
         }
         api.call(self.method.clone(), &path, self.body.as_ref()).await
     }
