@@ -13,6 +13,7 @@ use crate::lease;
 use crate::lifecycle::Tasks;
 use crate::platform::Platform;
 use crate::platform::custom_resource::CustomResource;
+use crate::service::access::{Access, Authenticator};
 use crate::service::act::Actor;
 use crate::service::connections::Connections;
 use crate::service::hands::Hands;
@@ -23,6 +24,7 @@ use crate::service::observer::Observer;
 use crate::service::restore::Restorer;
 use crate::service::sessions::Sessions;
 use crate::service::sweeper::Sweeper;
+use crate::service::tokens::Tokens;
 use crate::service::wait::Waiting;
 use crate::service::wake::Waker;
 use crate::store::postgres::Postgres;
@@ -52,6 +54,7 @@ impl App {
         config.validate()?;
         // Two groups: servers end first, and only then what their requests need.
         let (tasks, servers) = (Tasks::new(), Tasks::new());
+        let access = access(config, &tasks).await?;
         let store = RedisStore::new(config)?;
         let postgres = Postgres::connect_lazy(&config.postgres)?;
         let platform: Arc<dyn Platform> = Arc::new(CustomResource::connect(&config.kubernetes).await?);
@@ -114,6 +117,7 @@ impl App {
             sessions,
             hands,
             waiting,
+            access,
             mode,
             keeps_full_addresses: config.http.full_addresses,
         };
@@ -171,6 +175,25 @@ impl App {
         self.tasks.stop();
         self.tasks.finish(self.drain).await.and(served)
     }
+}
+
+/// What tells who calls.
+async fn access(config: &Config, tasks: &Tasks) -> anyhow::Result<Access> {
+    let mut authenticators = Vec::new();
+    if let Some(path) = &config.auth.auth_tokens_file {
+        let has_namespaces = config.kubernetes.has_namespaces_in_ids();
+        authenticators.push(Authenticator::Tokens(
+            Tokens::start(path, has_namespaces, tasks).await?,
+        ));
+    }
+    let access = Access::new(authenticators);
+    if access.is_open() {
+        tracing::warn!(
+            address = %config.http.http_address,
+            "nobody is asked who they are: whoever reaches the API may do everything; TRACKER_AUTH_TOKENS_FILE changes that"
+        );
+    }
+    Ok(access)
 }
 
 /// Listens and serves until the stop; requests in flight are answered.

@@ -3,6 +3,7 @@
 mod migrate;
 mod openapi;
 mod serve;
+mod token;
 
 use clap::{Parser, Subcommand};
 
@@ -28,6 +29,8 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Print the OpenAPI document
     Openapi,
+    /// Make a token for a client, and its line for the file of tokens
+    Token(token::Token),
 }
 
 impl Cli {
@@ -40,6 +43,7 @@ impl Cli {
             Command::Serve(serve) => serve.run().await,
             Command::Migrate(migrate) => migrate.run().await,
             Command::Openapi => openapi::run(),
+            Command::Token(token) => token.run(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The doc comment of a field is its `--help` text and its row in the README's table; durations
 //! are written like `20s`, `1h30m`.
 
+mod auth;
 mod brake;
 mod duration;
 mod history;
@@ -14,6 +15,7 @@ mod session;
 mod sweeper;
 mod telemetry;
 
+pub use auth::AuthConfig;
 pub use brake::BrakeConfig;
 pub use history::HistoryConfig;
 pub use http::HttpConfig;
@@ -30,6 +32,9 @@ pub struct Config {
     /// HTTP section.
     #[command(flatten, next_help_heading = "HTTP")]
     pub http: HttpConfig,
+    /// Authentication section.
+    #[command(flatten, next_help_heading = "Authentication")]
+    pub auth: AuthConfig,
     /// Redis section.
     #[command(flatten, next_help_heading = "Redis")]
     pub redis: RedisConfig,
@@ -68,6 +73,6 @@ impl Config {
         self.sweeper.validate()?;
         self.brake.validate()?;
         self.redis.validate()?;
-        self.http.validate()
+        self.http.validate(self.auth.is_configured())
     }
 }

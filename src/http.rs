@@ -3,6 +3,7 @@
 //! Handlers extract, make one call, and answer. axum lives here and nowhere else.
 
 mod admin;
+mod auth;
 mod batch;
 mod batch_body;
 mod body;
@@ -14,6 +15,7 @@ mod history;
 mod open_body;
 mod openapi;
 mod operations;
+mod permission;
 mod problem;
 mod router;
 mod session;

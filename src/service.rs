@@ -1,6 +1,7 @@
 //! The use cases: connections, sessions, wakes, the sweeper, acts, the drain. No axum, no SQL, no kube
 //! types in any signature here.
 
+pub mod access;
 pub mod act;
 pub mod connections;
 pub mod error;
@@ -15,6 +16,7 @@ pub mod observer;
 pub mod restore;
 pub mod sessions;
 pub mod sweeper;
+pub mod tokens;
 pub mod wait;
 pub mod wake;
 

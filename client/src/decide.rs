@@ -103,7 +103,8 @@ fn opening(kind: &ProblemKind) -> Action {
         ProblemKind::ConnectionNotTracked
         | ProblemKind::StoreUnavailable
         | ProblemKind::PlatformUnavailable
-        | ProblemKind::Unauthorized
+        | ProblemKind::Unauthenticated
+        | ProblemKind::Forbidden
         | ProblemKind::Other(_) => Action::Again { alarm: false },
     }
 }
@@ -120,7 +121,8 @@ fn living(kind: &ProblemKind) -> Action {
         | ProblemKind::LimitReached
         | ProblemKind::StoreUnavailable
         | ProblemKind::PlatformUnavailable
-        | ProblemKind::Unauthorized
+        | ProblemKind::Unauthenticated
+        | ProblemKind::Forbidden
         | ProblemKind::Other(_) => Action::Again { alarm: false },
     }
 }
@@ -138,7 +140,8 @@ fn ending(kind: &ProblemKind) -> Action {
         ProblemKind::LimitReached
         | ProblemKind::StoreUnavailable
         | ProblemKind::PlatformUnavailable
-        | ProblemKind::Unauthorized
+        | ProblemKind::Unauthenticated
+        | ProblemKind::Forbidden
         | ProblemKind::Other(_) => Action::Again { alarm: false },
     }
 }

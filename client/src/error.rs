@@ -47,9 +47,17 @@ pub enum BuildError {
     /// The base URL does not parse, or is neither http nor https.
     #[error("the base URL {0:?} is not an absolute http or https URL")]
     BaseUrl(String),
-    /// The bearer token holds characters no HTTP header can carry.
-    #[error("the bearer token holds characters that no HTTP header can carry")]
+    /// The bearer token is empty, or holds characters no HTTP header can carry.
+    #[error("the bearer token is empty, or holds characters that no HTTP header can carry")]
     Token,
+    /// The file of the bearer token cannot be read.
+    #[error("the bearer token cannot be read from {path}")]
+    TokenFile {
+        /// Of the file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The HTTP client could not be set up (for https: no root certificates on this machine).
     #[error("the HTTP client could not be set up")]
     Http(#[source] reqwest::Error),

@@ -32,8 +32,10 @@ pub enum ProblemKind {
     StoreUnavailable,
     /// The service cannot ask the platform.
     PlatformUnavailable,
-    /// The token is missing, unknown, or lacks the role.
-    Unauthorized,
+    /// The token is missing or unknown.
+    Unauthenticated,
+    /// The token lacks the role, or the scope of all sessions.
+    Forbidden,
     /// A type this client was not taught; never a reason to cut a user.
     Other(String),
 }
@@ -54,7 +56,8 @@ impl ProblemKind {
             "limit-reached" => Self::LimitReached,
             "store-unavailable" => Self::StoreUnavailable,
             "platform-unavailable" => Self::PlatformUnavailable,
-            "unauthorized" => Self::Unauthorized,
+            "unauthenticated" => Self::Unauthenticated,
+            "forbidden" => Self::Forbidden,
             other => Self::Other(other.to_owned()),
         }
     }
@@ -73,7 +76,8 @@ impl ProblemKind {
             Self::LimitReached => "limit-reached",
             Self::StoreUnavailable => "store-unavailable",
             Self::PlatformUnavailable => "platform-unavailable",
-            Self::Unauthorized => "unauthorized",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
             Self::Other(name) => name,
         }
     }

@@ -2,10 +2,11 @@
 
 mod batch;
 mod builder;
+mod credentials;
 
 use std::sync::Arc;
 
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +14,7 @@ use serde::de::DeserializeOwned;
 use batch::Answers;
 pub(crate) use batch::{Limits, Part};
 pub use builder::TrackerBuilder;
+use credentials::Credentials;
 
 use crate::error::CallError;
 use crate::problem::{Problem, ProblemKind};
@@ -31,6 +33,7 @@ pub struct Tracker {
 struct Inner {
     http: reqwest::Client,
     base: Url,
+    credentials: Credentials,
     gateway: String,
 }
 
@@ -71,7 +74,9 @@ impl Tracker {
             request,
         };
         let url = self.connection_url(session, connection, None)?;
-        let response = send(self.inner.http.request(Method::PUT, url).json(&body)).await?;
+        let response = self
+            .send(self.inner.http.request(Method::PUT, url).json(&body))
+            .await?;
         let created = response.status().as_u16() == 201;
         let opened: Opened = read(response).await?;
         Ok(Opened { created, ..opened })
@@ -84,7 +89,7 @@ impl Tracker {
     /// `session-hibernated` are the service's refusals.
     pub async fn heartbeat(&self, session: &str, connection: &str) -> Result<Pace, CallError> {
         let url = self.connection_url(session, connection, Some("heartbeat"))?;
-        read(send(self.inner.http.request(Method::POST, url)).await?).await
+        read(self.send(self.inner.http.request(Method::POST, url)).await?).await
     }
 
     /// Ends a connection, with a word for the history. Ending it twice is success.
@@ -98,7 +103,7 @@ impl Tracker {
             .http
             .request(Method::DELETE, url)
             .query(&[("reason", reason)]);
-        let response = send(request).await?;
+        let response = self.send(request).await?;
         // Only 204 is ours: the friendly 200 page of something in between has closed nothing.
         match response.status().as_u16() {
             204 => Ok(()),
@@ -112,7 +117,7 @@ impl Tracker {
     /// [`CallError`]; `session-not-found` when there is none.
     pub async fn session(&self, session: &str) -> Result<SessionView, CallError> {
         let url = self.url(&["v1", "sessions", checked(session)?]);
-        read(send(self.inner.http.request(Method::GET, url)).await?).await
+        read(self.send(self.inner.http.request(Method::GET, url)).await?).await
     }
 
     /// Opens many. Split by the service's limits; see [`Tracker::heartbeat_many`] for the rest.
@@ -158,7 +163,8 @@ impl Tracker {
     pub(crate) async fn send_part(&self, limits: Limits, part: Part) -> Result<BatchAnswer, CallError> {
         let url = self.url(&["v1", "connections", limits.call]);
         let request = self.inner.http.request(Method::POST, url);
-        read(send(request.header(CONTENT_TYPE, "application/json").body(part.body)).await?).await
+        let request = request.header(CONTENT_TYPE, "application/json").body(part.body);
+        read(self.send(request).await?).await
     }
 
     async fn send_parts(&self, limits: Limits, parts: Vec<Part>) -> Result<Answers, CallError> {
@@ -168,6 +174,34 @@ impl Tracker {
             answers.add(range, self.send_part(limits, part).await);
         }
         answers.or_first_error()
+    }
+
+    /// Sends it; anything but a 2xx is an error.
+    async fn send(&self, mut request: RequestBuilder) -> Result<Response, CallError> {
+        if let Some(token) = self.inner.credentials.header().await {
+            request = request.header(AUTHORIZATION, token);
+        }
+        let response = request.send().await.map_err(CallError::Unanswered)?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let status = status.as_u16();
+        if matches!(status, 401 | 403) {
+            self.inner.credentials.refused();
+        }
+        let content_type = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        // A body that breaks off is no problem of ours; the status alone still says what to do.
+        let body = response.bytes().await.unwrap_or_default();
+        Err(match Problem::parse(status, &content_type, &body) {
+            Some(problem) => CallError::Problem(problem),
+            None => CallError::Foreign { status },
+        })
     }
 
     fn connection_url(&self, session: &str, connection: &str, call: Option<&str>) -> Result<Url, CallError> {
@@ -208,28 +242,6 @@ fn checked(id: &str) -> Result<&str, CallError> {
     let mut problem = Problem::of_kind(422, ProblemKind::InvalidRequest);
     problem.detail = Some("ids must match ^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$".to_owned());
     Err(CallError::Problem(problem))
-}
-
-/// Sends it; anything but a 2xx is an error.
-async fn send(request: RequestBuilder) -> Result<Response, CallError> {
-    let response = request.send().await.map_err(CallError::Unanswered)?;
-    let status = response.status();
-    if status.is_success() {
-        return Ok(response);
-    }
-    let status = status.as_u16();
-    let content_type = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
-        .to_owned();
-    // A body that breaks off is no problem of ours; the status alone still says what to do.
-    let body = response.bytes().await.unwrap_or_default();
-    Err(match Problem::parse(status, &content_type, &body) {
-        Some(problem) => CallError::Problem(problem),
-        None => CallError::Foreign { status },
-    })
 }
 
 /// Reads the body of a 2xx; one that is not of the expected shape did not come from the service.

@@ -30,14 +30,21 @@ pub struct HttpConfig {
 }
 
 impl HttpConfig {
-    pub(super) fn validate(&self) -> Result<(), InvalidConfig> {
-        if self.http_address.ip().is_loopback() || self.allow_unauthenticated {
+    pub(super) fn validate(&self, has_authentication: bool) -> Result<(), InvalidConfig> {
+        if has_authentication && self.allow_unauthenticated {
+            return Err(InvalidConfig(
+                "TRACKER_AUTH_TOKENS_FILE and TRACKER_HTTP_ALLOW_UNAUTHENTICATED=true contradict each other; \
+                 unset the second to ask callers for their token, or the first to let everybody in"
+                    .to_owned(),
+            ));
+        }
+        if self.http_address.ip().is_loopback() || self.allow_unauthenticated || has_authentication {
             return Ok(());
         }
         Err(InvalidConfig(format!(
-            "no authentication is configured, so the API may only listen on loopback, not on {}; set \
-             TRACKER_HTTP_ADDRESS=127.0.0.1:8080, or TRACKER_HTTP_ALLOW_UNAUTHENTICATED=true behind a network \
-             that keeps strangers out",
+            "no authentication is configured, so the API may only listen on loopback, not on {}; name a file of \
+             tokens in TRACKER_AUTH_TOKENS_FILE, or set TRACKER_HTTP_ADDRESS=127.0.0.1:8080, or \
+             TRACKER_HTTP_ALLOW_UNAUTHENTICATED=true behind a network that keeps strangers out",
             self.http_address
         )))
     }

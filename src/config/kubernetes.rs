@@ -36,3 +36,13 @@ pub struct KubernetesConfig {
     #[arg(long, env = "TRACKER_KUBERNETES_READY_CONDITION")]
     pub kubernetes_ready_condition: Option<String>,
 }
+
+impl KubernetesConfig {
+    /// Whether session ids begin with a namespace (`n~x`): they do as soon as several are configured.
+    #[must_use]
+    pub fn has_namespaces_in_ids(&self) -> bool {
+        let names = self.kubernetes_namespaces.iter().map(|name| name.trim());
+        let distinct: std::collections::BTreeSet<&str> = names.filter(|name| !name.is_empty()).collect();
+        distinct.len() > 1
+    }
+}

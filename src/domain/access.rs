@@ -1,4 +1,6 @@
-//! Who calls: the role of a token, and which sessions it may name.
+//! Who calls: the roles of a token, and which sessions it may name.
+
+use std::sync::Arc;
 
 use super::SessionId;
 
@@ -27,6 +29,12 @@ impl Role {
             Self::Operator => "operator",
         }
     }
+
+    /// The role of that word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == word)
+    }
 }
 
 /// Which sessions a caller may name; what lies outside is answered as if it did not exist.
@@ -54,6 +62,57 @@ impl Scope {
             Self::All => None,
             Self::Prefixes(prefixes) => Some(prefixes),
         }
+    }
+}
+
+/// Who calls. Cheap to clone: every request carries one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    name: Option<Arc<str>>,
+    roles: Arc<[Role]>,
+    scope: Arc<Scope>,
+}
+
+impl Caller {
+    /// A client that is known by name.
+    #[must_use]
+    pub fn new(name: &str, roles: &[Role], scope: Scope) -> Self {
+        let mut roles = roles.to_vec();
+        roles.sort_unstable();
+        roles.dedup();
+        Self {
+            name: Some(Arc::from(name)),
+            roles: roles.into(),
+            scope: Arc::new(scope),
+        }
+    }
+
+    /// Who calls where nobody is asked: somebody without a name who may do everything.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self {
+            name: None,
+            roles: Role::ALL.into(),
+            scope: Arc::new(Scope::All),
+        }
+    }
+
+    /// The client's name; `None` where nobody is asked who they are.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Whether it has at least one of these roles.
+    #[must_use]
+    pub fn has_one_of(&self, roles: &[Role]) -> bool {
+        self.roles.iter().any(|role| roles.contains(role))
+    }
+
+    /// Which sessions it may name.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
     }
 }
 

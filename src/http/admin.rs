@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::body::Body;
 use super::problem::Problem;
 use super::state::Api;
+use crate::domain::access::Caller;
 use crate::domain::mode::{Adopt, Mode, ModeRecord};
 
 /// Longest text for who and why.
@@ -22,7 +23,7 @@ pub(super) struct ModeBody {
     mode: Mode,
     /// Which sessions arming covers; default `none`.
     adopt: Option<Adopt>,
-    /// Who changes it.
+    /// Who changes it; default: the client the token belongs to, which is recorded in any case.
     changed_by: Option<String>,
     /// Why.
     reason: Option<String>,
@@ -73,6 +74,7 @@ pub(super) async fn read_mode(State(api): State<Arc<Api>>) -> Result<Json<ModeAn
     responses((status = 200, body = ModeAnswer), (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn change_mode(
     State(api): State<Arc<Api>>,
+    caller: Caller,
     Body(body): Body<ModeBody>,
 ) -> Result<Json<ModeAnswer>, Problem> {
     let plain = |text: &str| text.len() <= MAX_TEXT && !text.chars().any(char::is_control);
@@ -84,15 +86,17 @@ pub(super) async fn change_mode(
             ));
         }
     }
-    let by = body
-        .changed_by
-        .as_deref()
-        .filter(|by| !by.trim().is_empty())
-        .unwrap_or("unnamed");
+    let named = body.changed_by.as_deref().filter(|by| !by.trim().is_empty());
+    // Anybody can write any name; whose token it was is known.
+    let by = match (named, caller.name()) {
+        (Some(named), Some(client)) => format!("{named} (token of {client})"),
+        (Some(name), None) | (None, Some(name)) => name.to_owned(),
+        (None, None) => "unnamed".to_owned(),
+    };
     let adopt = body.adopt.unwrap_or(Adopt::None);
     let record = api
         .mode
-        .change(body.mode, adopt, by, body.reason.as_deref())
+        .change(body.mode, adopt, &by, body.reason.as_deref())
         .await?;
     Ok(Json(record.into()))
 }

@@ -17,6 +17,7 @@ use super::extract::Params;
 use super::open_body::{OpenBody, word};
 use super::problem::Problem;
 use super::state::Api;
+use crate::domain::access::{Caller, Scope};
 use crate::domain::connection::{OpenRequest, Rejection};
 use crate::domain::{ConnectionId, SessionId};
 use crate::service::connections::ItemOutcome;
@@ -128,9 +129,12 @@ fn too_many(count: usize, limit: usize) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail))
 }
 
-/// Ids outside their pattern are rejected by themselves.
+/// Ids outside their pattern are rejected by themselves; those of sessions outside the scope become
+/// what they would be if nobody had ever heard of them, and nobody is asked about them.
 fn ids(
     batch: Batch<Parsed<ConnectionId>>,
+    scope: &Scope,
+    unknown: &ItemOutcome,
     answer: &mut BatchAnswer,
 ) -> Result<Vec<(SessionId, ConnectionId)>, Problem> {
     let count = batch.sessions.0.iter().map(|(_, list)| list.len()).sum();
@@ -139,6 +143,7 @@ fn ids(
     for (session, list) in batch.sessions.0 {
         for id in list {
             match (&session.0, id.0) {
+                (Ok(session), Ok(id)) if !scope.covers(session) => answer.add(session, &id, unknown),
                 (Ok(session), Ok(id)) => targets.push((session.clone(), id)),
                 (_, id) => {
                     answer.reject(
@@ -158,10 +163,12 @@ fn ids(
     responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn heartbeat(
     State(api): State<Arc<Api>>,
+    caller: Caller,
     BatchBytes(body): BatchBytes,
 ) -> Result<Json<BatchAnswer>, Problem> {
     let mut answer = BatchAnswer::new(&api);
-    let targets: Vec<HeartbeatTarget> = ids(parse(&body)?, &mut answer)?
+    let unknown = ItemOutcome::Rejected(Rejection::NotTracked);
+    let targets: Vec<HeartbeatTarget> = ids(parse(&body)?, caller.scope(), &unknown, &mut answer)?
         .into_iter()
         .map(|(session, connection)| HeartbeatTarget { session, connection })
         .collect();
@@ -186,6 +193,7 @@ pub(super) async fn heartbeat(
     responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn close(
     State(api): State<Arc<Api>>,
+    caller: Caller,
     Params(params): Params<CloseParams>,
     BatchBytes(body): BatchBytes,
 ) -> Result<Json<BatchAnswer>, Problem> {
@@ -195,7 +203,7 @@ pub(super) async fn close(
     }
     .reason()?;
     let mut answer = BatchAnswer::new(&api);
-    let targets = ids(batch, &mut answer)?;
+    let targets = ids(batch, caller.scope(), &ItemOutcome::Accepted, &mut answer)?;
     let outcomes = api.connections.close_many(&targets, &reason).await;
     for ((session, connection), outcome) in targets.iter().zip(outcomes) {
         answer.add(session, connection, &outcome);
@@ -208,6 +216,7 @@ pub(super) async fn close(
     responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn open(
     State(api): State<Arc<Api>>,
+    caller: Caller,
     BatchBytes(body): BatchBytes,
 ) -> Result<Json<BatchAnswer>, Problem> {
     // Items are read one by one: a field of the wrong kind in one of them must not cost the others.
@@ -230,6 +239,10 @@ pub(super) async fn open(
                     body.into_request(id, "", api.keeps_full_addresses).ok()
                 });
             match (&session.0, request) {
+                (Ok(session), Some(request)) if !caller.scope().covers(session) => {
+                    let unknown = ItemOutcome::Rejected(Rejection::SessionNotFound);
+                    answer.add(session, &request.id, &unknown);
+                }
                 (Ok(session), Some(request)) => requests.push((session.clone(), request)),
                 _ => answer.reject(session.text(), &id, Rejection::Invalid),
             }

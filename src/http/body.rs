@@ -135,6 +135,14 @@ async fn read(body: HttpBody, limit: usize) -> Result<Bytes, Problem> {
     })
 }
 
+/// Listens to what is left of a body that nobody reads, before its request is refused.
+pub(super) async fn discard_rest(request: Request) {
+    // Whoever waits to be asked for the body has not sent it.
+    if !request.headers().contains_key(header::EXPECT) {
+        discard(request.into_body().into_data_stream(), 0).await;
+    }
+}
+
 async fn discard(mut stream: axum::body::BodyDataStream, mut taken: usize) {
     let all = async {
         while let Some(Ok(chunk)) = stream.next().await {

@@ -1,12 +1,14 @@
-//! Extractors whose rejections are problems: paths and queries. Bodies have a file of their own.
+//! Extractors whose rejections are problems: paths, queries, the caller. Bodies have a file of their own.
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
+use crate::domain::access::Caller;
 use crate::domain::{ConnectionId, SessionId};
 
 /// Parameters of the query.
@@ -23,10 +25,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     }
 }
 
-/// `/v1/sessions/{session}/...`
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        // Put there by `auth`, which every route of the API passes; without it nobody is let in.
+        parts.extensions.get().cloned().ok_or_else(|| {
+            tracing::error!("a handler asks who calls on a route where nobody is asked");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "")
+        })
+    }
+}
+
+/// `/v1/sessions/{session}/...`; that the caller's scope covers it was checked before, by `auth`.
 pub(super) struct SessionPath(pub SessionId);
 
-/// `/v1/sessions/{session}/connections/{connection}...`
+/// `/v1/sessions/{session}/connections/{connection}...`; likewise.
 pub(super) struct ConnectionPath(pub SessionId, pub ConnectionId);
 
 #[derive(Deserialize)]

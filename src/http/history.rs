@@ -12,6 +12,7 @@ use super::extract::Params;
 use super::problem::Problem;
 use super::session::PageParams;
 use super::state::Api;
+use crate::domain::access::Caller;
 use crate::domain::event::ConnectionRow;
 use crate::domain::{SessionId, UserId};
 use crate::store::postgres::{ConnectionCursor, ConnectionFilter};
@@ -47,6 +48,7 @@ pub(super) struct HistoryAnswer {
     responses((status = 200, body = HistoryAnswer), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn connections(
     State(api): State<Arc<Api>>,
+    caller: Caller,
     Params(params): Params<HistoryParams>,
 ) -> Result<Json<HistoryAnswer>, Problem> {
     let invalid = |pointer: &str, message: String| Problem::invalid(pointer, message);
@@ -64,6 +66,7 @@ pub(super) async fn connections(
             .map_err(|error| invalid("user", error.to_string()))?,
         from: params.from,
         to: params.to,
+        scope: caller.scope().clone(),
     };
     let cursor = params.cursor.as_deref().map(ConnectionCursor::parse).transpose();
     let cursor = cursor.map_err(|error| invalid("cursor", error.to_string()))?;

@@ -9,6 +9,7 @@ use rand::RngExt;
 use serde::Serialize;
 
 use crate::service::TrackError;
+use crate::service::access::Unauthenticated;
 use crate::store::StoreError;
 
 /// First part of every type; a client trusts only these.
@@ -152,6 +153,12 @@ impl From<TrackError> for Problem {
     }
 }
 
+impl From<Unauthenticated> for Problem {
+    fn from(error: Unauthenticated) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", error.to_string())
+    }
+}
+
 fn from_store(error: &StoreError) -> Problem {
     match error {
         StoreError::Unavailable { .. } | StoreError::Timeout { .. } | StoreError::Conflict { .. } => {
@@ -192,6 +199,9 @@ impl IntoResponse for Problem {
         );
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

@@ -14,10 +14,9 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::openapi::ApiDoc;
 use super::problem::Problem;
 use super::state::Api;
-use super::{admin, batch, connection, explain, hands, history, session, wait};
+use super::{admin, auth, batch, connection, explain, hands, history, openapi, session, wait};
 
 /// Longest a request may take; above every timeout of the stores, so that those speak first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,7 +27,7 @@ fn api_router() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(batch::open))
         .routes(routes!(batch::heartbeat))
         .routes(routes!(batch::close));
-    OpenApiRouter::with_openapi(ApiDoc::openapi())
+    OpenApiRouter::with_openapi(openapi::ApiDoc::openapi())
         .routes(routes!(connection::open, connection::close))
         .routes(routes!(connection::heartbeat))
         .routes(routes!(connection::list))
@@ -48,7 +47,8 @@ fn api_router() -> OpenApiRouter<Arc<Api>> {
 /// The OpenAPI document as it is committed (`openapi.json`) and compared by CI.
 #[must_use]
 pub fn document() -> String {
-    let (_, document) = api_router().split_for_parts();
+    let (_, mut document) = api_router().split_for_parts();
+    openapi::describe_access(&mut document, true);
     let mut text = document
         .to_pretty_json()
         .expect("the document is made of texts, numbers and lists");
@@ -58,11 +58,15 @@ pub fn document() -> String {
 
 /// The API with everything around it.
 pub fn router(api: Api) -> Router {
-    let (routes, document) = api_router().split_for_parts();
+    let (routes, mut document) = api_router().split_for_parts();
+    openapi::describe_access(&mut document, !api.access.is_open());
     let count_is_no_id = axum::routing::put(connection::count_is_no_id).delete(connection::count_is_no_id);
+    let api = Arc::new(api);
     let routes = routes
-        .with_state(Arc::new(api))
+        .with_state(Arc::clone(&api))
         .route("/v1/sessions/{session}/connections/count", count_is_no_id)
+        .route_layer(axum::middleware::from_fn_with_state(api, auth::admit))
+        // Below: open to everybody.
         .route(
             "/openapi.json",
             axum::routing::get(async move || axum::Json(document.clone())),

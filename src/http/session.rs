@@ -178,6 +178,16 @@ pub(super) struct EventsAnswer {
     next_cursor: Option<String>,
 }
 
+impl EventsAnswer {
+    /// Of a session to which nothing ever happened.
+    pub(super) fn nothing() -> Self {
+        Self {
+            events: Vec::new(),
+            next_cursor: None,
+        }
+    }
+}
+
 /// What happened to a session: opened, closed, hibernated, woken, each with its reason.
 #[utoipa::path(get, path = "/v1/sessions/{session}/events", tag = "history",
     params(("session" = String, Path), PageParams),

@@ -1,5 +1,6 @@
 //! What handlers share.
 
+use crate::service::access::Access;
 use crate::service::connections::Connections;
 use crate::service::hands::Hands;
 use crate::service::mode::ModeService;
@@ -8,6 +9,8 @@ use crate::service::wait::Waiting;
 
 /// The use cases behind the API; handlers share one.
 pub struct Api {
+    /// Who calls.
+    pub access: Access,
     /// Connections.
     pub connections: Connections,
     /// Sessions and history.

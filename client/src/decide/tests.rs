@@ -65,12 +65,11 @@ fn a_429_on_a_heartbeat_keeps_the_socket_and_repeats_the_call() {
 #[test]
 fn bad_credentials_keep_the_socket_repeat_the_call_and_raise_the_alarm() {
     for call in CALLS {
-        for status in [401, 403] {
+        for (status, name) in [(401, "unauthenticated"), (403, "forbidden")] {
+            let kind = ProblemKind::from_name(name);
+            assert!(!matches!(kind, ProblemKind::Other(_)), "{name}");
             assert_eq!(decide(call, &Answer::Foreign(status)), ALARM);
-            assert_eq!(
-                decide(call, &Answer::Problem(status, ProblemKind::Unauthorized)),
-                ALARM
-            );
+            assert_eq!(decide(call, &Answer::Problem(status, kind)), ALARM);
         }
     }
 }

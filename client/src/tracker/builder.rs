@@ -1,12 +1,13 @@
 //! Settings of a [`Tracker`] and the HTTP client behind it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Url};
 
+use super::credentials::{Credentials, TokenFile, bearer};
 use super::{Inner, Tracker};
 use crate::error::BuildError;
 
@@ -17,12 +18,30 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 /// Below the 75 s after which the service closes idle connections, so that no call meets one being closed.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(55);
 
+/// Where the token comes from; never shown.
+#[derive(Clone)]
+enum Token {
+    None,
+    Fixed(String),
+    File(PathBuf),
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Fixed(_) => f.write_str("***"),
+            Self::File(path) => path.fmt(f),
+        }
+    }
+}
+
 /// Builds a [`Tracker`].
 #[derive(Debug, Clone)]
 pub struct TrackerBuilder {
     base_url: String,
     gateway: String,
-    token: Option<String>,
+    token: Token,
     request_timeout: Duration,
 }
 
@@ -31,7 +50,7 @@ impl TrackerBuilder {
         Self {
             base_url,
             gateway: "gateway".to_owned(),
-            token: None,
+            token: Token::None,
             request_timeout: REQUEST_TIMEOUT,
         }
     }
@@ -46,7 +65,15 @@ impl TrackerBuilder {
     /// The bearer token (default none).
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(token.into());
+        self.token = Token::Fixed(token.into());
+        self
+    }
+
+    /// A file that holds the bearer token, such as a mounted Secret; read again every few seconds and after
+    /// each 401 and 403, so that a token can be replaced while the gateway runs.
+    #[must_use]
+    pub fn token_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.token = Token::File(path.into());
         self
     }
 
@@ -62,23 +89,20 @@ impl TrackerBuilder {
     /// Uses the process's rustls crypto provider; where there is none yet, installs ring.
     ///
     /// # Errors
-    /// [`BuildError`] for a base URL or token that cannot be used.
+    /// [`BuildError`] for a base URL, a token or a file of it that cannot be used.
     pub fn build(self) -> Result<Tracker, BuildError> {
         let base = match Url::parse(&self.base_url) {
             Ok(url) if matches!(url.scheme(), "http" | "https") => url,
             _ => return Err(BuildError::BaseUrl(self.base_url)),
         };
-        let mut headers = HeaderMap::new();
-        if let Some(token) = &self.token {
-            let mut value =
-                HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| BuildError::Token)?;
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
-        }
+        let credentials = match self.token {
+            Token::None => Credentials::None,
+            Token::Fixed(token) => Credentials::Fixed(bearer(&token)?),
+            Token::File(path) => Credentials::File(TokenFile::open(path)?),
+        };
         install_crypto_provider();
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("connection-tracker-client/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
             .timeout(self.request_timeout)
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             // The service never redirects: whoever does is a stranger, and must not get the token.
@@ -92,6 +116,7 @@ impl TrackerBuilder {
             inner: Arc::new(Inner {
                 http,
                 base,
+                credentials,
                 gateway: self.gateway,
             }),
         })
@@ -134,7 +159,8 @@ mod tests {
             .build()
             .unwrap_err();
         assert!(!error.to_string().contains("secret"));
-        let tracker = Tracker::builder("http://h").token("secret").build().unwrap();
-        assert!(!format!("{tracker:?}").contains("secret"));
+        let builder = Tracker::builder("http://h").token("secret");
+        assert!(!format!("{builder:?}").contains("secret"));
+        assert!(!format!("{:?}", builder.build().unwrap()).contains("secret"));
     }
 }

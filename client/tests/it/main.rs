@@ -8,6 +8,7 @@
 
 mod batches;
 mod closing;
+mod credentials;
 mod opening;
 mod pacing;
 mod sockets;

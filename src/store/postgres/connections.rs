@@ -7,6 +7,7 @@ use sqlx::{QueryBuilder, Row};
 
 use super::cursor::{ConnectionCursor, Page, askable};
 use super::{Postgres, call};
+use crate::domain::access::Scope;
 use crate::domain::event::ConnectionRow;
 use crate::domain::{SessionId, UserId};
 use crate::store::StoreError;
@@ -22,6 +23,8 @@ pub struct ConnectionFilter {
     pub from: Option<Timestamp>,
     /// Those opened before this instant.
     pub to: Option<Timestamp>,
+    /// Those of sessions inside.
+    pub scope: Scope,
 }
 
 impl Postgres {
@@ -40,6 +43,12 @@ impl Postgres {
         let mut query = QueryBuilder::new(include_str!("sql/connections_read.sql"));
         if let Some(session) = &filter.session {
             query.push(" AND session_id = ").push_bind(session.as_str());
+        }
+        if let Some(prefixes) = filter.scope.prefixes() {
+            query
+                .push(" AND EXISTS (SELECT FROM unnest(")
+                .push_bind(prefixes)
+                .push("::text[]) AS prefix WHERE starts_with(session_id, prefix))");
         }
         if let Some(user) = &filter.user {
             query.push(" AND user_id = ").push_bind(user.as_str());

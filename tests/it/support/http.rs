@@ -56,6 +56,7 @@ pub(crate) fn user(id: &str) -> Value {
 pub(crate) struct Api {
     http: Client,
     base: String,
+    token: Option<String>,
 }
 
 impl Api {
@@ -64,6 +65,15 @@ impl Api {
         Self {
             http: Client::new(),
             base: base.into(),
+            token: None,
+        }
+    }
+
+    /// The same, showing a bearer token with every call.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: Some(token.to_owned()),
+            ..self.clone()
         }
     }
 
@@ -81,6 +91,9 @@ impl Api {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some(body) = body {
             request = request.json(body);
+        }
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
         }
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
