@@ -4,6 +4,7 @@
 //! the clock of the server. Here is only how scripts are called and their replies read.
 
 mod call;
+mod census;
 mod code;
 mod connection;
 mod error;
@@ -18,10 +19,12 @@ mod reply;
 mod script;
 mod session;
 mod settings;
+mod stats;
 mod wake;
 
 use std::sync::Arc;
 
+pub use census::CensusSlice;
 pub use code::Code;
 pub use connection::{CloseReply, ConnectionView, Count, OpenReply, Opened};
 pub use heartbeat::{HeartbeatBatcher, HeartbeatOutcome, HeartbeatTarget};
@@ -33,6 +36,7 @@ pub use partition::{Hold, SweptPartition, Watermark};
 pub use script::{Script, all as scripts};
 pub use session::{Confirmation, Review, ReviewOutcome, SessionRecord};
 pub use settings::Settings;
+pub use stats::{ConnectionReading, GatewayList, LeaseHolder, PartitionStats};
 pub use wake::{Claim, WakeEntry};
 
 use self::link::Links;
