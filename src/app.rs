@@ -15,11 +15,15 @@ use crate::platform::Platform;
 use crate::platform::custom_resource::CustomResource;
 use crate::service::act::Actor;
 use crate::service::connections::Connections;
+use crate::service::gateways::Gateways;
 use crate::service::history::HistoryDrain;
 use crate::service::introduce::Introducer;
+use crate::service::listing::Listing;
+use crate::service::lookup::{Lookup, Whereabouts};
 use crate::service::mode::ModeService;
 use crate::service::observer::Observer;
 use crate::service::sessions::Sessions;
+use crate::service::stats::Stats;
 use crate::service::sweeper::Sweeper;
 use crate::service::wake::Waker;
 use crate::store::postgres::Postgres;
@@ -80,18 +84,28 @@ impl App {
             HistoryDrain::new(store.clone(), postgres.clone(), &config.history).start(leadership, &tasks);
         }
 
+        let (whereabouts, gateways) = (Whereabouts::default(), Gateways::new());
+        gateways.start(store.clone(), &tasks);
+
         let health = Health::new(servers.stopping());
         watch_schema(&postgres, &health, &tasks);
+        let connections = Connections::new(
+            store.clone(),
+            heartbeats,
+            introducer.clone(),
+            waker,
+            whereabouts.clone(),
+            &config.session,
+        );
         let api = Api {
-            connections: Connections::new(
-                store.clone(),
-                heartbeats,
-                introducer.clone(),
-                waker,
-                &config.session,
-            ),
+            lookup: Lookup::new(store.clone(), postgres.clone(), connections.clone(), whereabouts),
+            connections,
+            listing: Listing::new(store.clone(), postgres.clone()),
+            stats: Stats::new(store.clone(), postgres.clone(), tasks.clone()),
+            gateways,
             sessions: Sessions::new(store, postgres, introducer, &config.session),
             mode,
+            check_interval: config.sweeper.sweeper_interval,
             keeps_full_addresses: config.http.full_addresses,
         };
         let http_address = serve(config.http.http_address, http::router(api), &servers).await?;

@@ -3,10 +3,13 @@
 //! Handlers extract, make one call, and answer. axum lives here and nowhere else.
 
 mod admin;
+mod bare_id;
 mod batch;
 mod batch_body;
 mod body;
 mod connection;
+mod docs;
+mod export;
 mod extract;
 mod history;
 mod open_body;
@@ -15,7 +18,10 @@ mod operations;
 mod problem;
 mod router;
 mod session;
+mod session_list;
 mod state;
+mod stats;
+mod stats_cursor;
 
 pub use operations::{Health, router as operations_router};
 pub use problem::Problem;

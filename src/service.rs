@@ -2,15 +2,20 @@
 //! types in any signature here.
 
 pub mod act;
+pub mod census;
 pub mod connections;
 pub mod error;
+pub mod gateways;
 mod gone;
 pub mod history;
 mod in_flight;
 pub mod introduce;
+pub mod listing;
+pub mod lookup;
 pub mod mode;
 pub mod observer;
 pub mod sessions;
+pub mod stats;
 pub mod sweeper;
 pub mod wake;
 

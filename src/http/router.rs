@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use super::openapi::ApiDoc;
 use super::problem::Problem;
 use super::state::Api;
-use super::{admin, batch, connection, history, session};
+use super::{admin, bare_id, batch, connection, docs, history, session, session_list, stats};
 
 /// Longest a request may take; above every timeout of the stores, so that those speak first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,9 +33,13 @@ fn api_router() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(connection::heartbeat))
         .routes(routes!(connection::list))
         .routes(routes!(connection::count))
+        .routes(routes!(bare_id::read, bare_id::close))
+        .routes(routes!(bare_id::heartbeat))
+        .routes(routes!(session_list::list))
         .routes(routes!(session::read))
         .routes(routes!(session::events))
         .routes(routes!(history::connections))
+        .routes(routes!(stats::read))
         .routes(routes!(admin::read_mode, admin::change_mode))
         .merge(batches)
 }
@@ -55,13 +59,18 @@ pub fn document() -> String {
 pub fn router(api: Api) -> Router {
     let (routes, document) = api_router().split_for_parts();
     let count_is_no_id = axum::routing::put(connection::count_is_no_id).delete(connection::count_is_no_id);
-    let routes = routes
+    let mut routes = routes
         .with_state(Arc::new(api))
         .route("/v1/sessions/{session}/connections/count", count_is_no_id)
         .route(
             "/openapi.json",
             axum::routing::get(async move || axum::Json(document.clone())),
-        );
+        )
+        .merge(docs::routes());
+    for batch in ["open", "heartbeat", "close"] {
+        let is_no_id = axum::routing::get(bare_id::name_is_no_id).delete(bare_id::name_is_no_id);
+        routes = routes.route(&format!("/v1/connections/{batch}"), is_no_id);
+    }
     layered(routes)
 }
 

@@ -1,8 +1,14 @@
 //! What handlers share.
 
+use std::time::Duration;
+
 use crate::service::connections::Connections;
+use crate::service::gateways::Gateways;
+use crate::service::listing::Listing;
+use crate::service::lookup::Lookup;
 use crate::service::mode::ModeService;
 use crate::service::sessions::Sessions;
+use crate::service::stats::Stats;
 
 /// The use cases behind the API; handlers share one.
 pub struct Api {
@@ -10,6 +16,16 @@ pub struct Api {
     pub connections: Connections,
     /// Sessions and history.
     pub sessions: Sessions,
+    /// Connections by bare id.
+    pub lookup: Lookup,
+    /// The list of sessions.
+    pub listing: Listing,
+    /// Statistics.
+    pub stats: Stats,
+    /// Which gateways call.
+    pub gateways: Gateways,
+    /// How often due sessions are looked for.
+    pub check_interval: Duration,
     /// The mode.
     pub mode: ModeService,
     /// Whether addresses are kept in full instead of cut to /24 and /48.

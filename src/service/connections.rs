@@ -8,6 +8,7 @@ use rand::RngExt;
 
 use super::TrackError;
 use super::introduce::Introducer;
+use super::lookup::Whereabouts;
 use super::wake::Waker;
 use crate::domain::connection::{OpenRequest, Rejection};
 use crate::domain::{ConnectionId, SessionId};
@@ -32,6 +33,7 @@ pub struct Connections {
     heartbeats: HeartbeatBatcher,
     introducer: Introducer,
     waker: Waker,
+    whereabouts: Whereabouts,
     interval: Duration,
     window: Duration,
 }
@@ -55,6 +57,7 @@ impl Connections {
         heartbeats: HeartbeatBatcher,
         introducer: Introducer,
         waker: Waker,
+        whereabouts: Whereabouts,
         session: &crate::config::SessionConfig,
     ) -> Self {
         Self {
@@ -62,6 +65,7 @@ impl Connections {
             heartbeats,
             introducer,
             waker,
+            whereabouts,
             interval: session.heartbeat_interval,
             window: session.window,
         }
@@ -88,15 +92,25 @@ impl Connections {
         for _ in 0..INTRODUCTIONS {
             match self.store.connection_open(session, request).await? {
                 OpenReply::SessionUnknown => self.introducer.introduce(session).await?,
-                reply => return self.opened(session, reply),
+                reply => return self.opened(session, &request.id, reply),
             }
         }
-        self.opened(session, self.store.connection_open(session, request).await?)
+        self.opened(
+            session,
+            &request.id,
+            self.store.connection_open(session, request).await?,
+        )
     }
 
-    fn opened(&self, session: &SessionId, reply: OpenReply) -> Result<Opened, TrackError> {
+    fn opened(
+        &self,
+        session: &SessionId,
+        connection: &ConnectionId,
+        reply: OpenReply,
+    ) -> Result<Opened, TrackError> {
         match reply {
             OpenReply::Opened(opened) => {
+                self.whereabouts.saw(session, connection);
                 if let Some(generation) = opened.wake {
                     self.waker.start(WakeEntry {
                         session: session.clone(),
@@ -134,7 +148,10 @@ impl Connections {
         for (index, reply) in replies.into_iter().enumerate() {
             match reply {
                 Ok(OpenReply::SessionUnknown) => unknown.push(index),
-                Ok(reply) => outcomes[index] = outcome(self.opened(&requests[index].0, reply)),
+                Ok(reply) => {
+                    let (session, request) = &requests[index];
+                    outcomes[index] = outcome(self.opened(session, &request.id, reply));
+                }
                 Err(error) => outcomes[index] = outcome(Err(error.into())),
             }
         }
@@ -244,9 +261,9 @@ fn outcome(result: Result<Opened, TrackError>) -> ItemOutcome {
 
 fn rejected(error: &TrackError) -> ItemOutcome {
     ItemOutcome::Rejected(match error {
-        TrackError::NotTracked => Rejection::NotTracked,
+        TrackError::NotTracked | TrackError::Unlocated => Rejection::NotTracked,
         TrackError::Closed => Rejection::Closed,
-        TrackError::Conflict => Rejection::ConnectionConflict,
+        TrackError::Conflict | TrackError::Ambiguous => Rejection::ConnectionConflict,
         TrackError::SessionUnknown => Rejection::SessionNotFound,
         TrackError::SessionTerminated => Rejection::SessionTerminated,
         TrackError::SessionHibernated => Rejection::SessionHibernated,

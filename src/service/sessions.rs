@@ -2,6 +2,7 @@
 
 use super::TrackError;
 use super::introduce::Introducer;
+use crate::domain::access::Scope;
 use crate::domain::event::{ConnectionRow, SessionEventRow};
 use crate::domain::mode::Mode;
 use crate::domain::{SessionId, SessionState};
@@ -135,12 +136,13 @@ impl Sessions {
     /// [`TrackError::HistoryUnavailable`] when Postgres cannot be asked.
     pub async fn history(
         &self,
+        scope: &Scope,
         filter: &ConnectionFilter,
         limit: u32,
         after: Option<&ConnectionCursor>,
     ) -> Result<Page<ConnectionRow, ConnectionCursor>, TrackError> {
         self.postgres
-            .connections(filter, limit, after)
+            .connections(scope, filter, limit, after)
             .await
             .map_err(TrackError::HistoryUnavailable)
     }

@@ -11,8 +11,10 @@ mod dead_letter;
 mod error;
 mod leadership;
 mod mode;
+mod open_connections;
 mod schema;
 mod session_events;
+mod sessions;
 
 use std::fmt;
 use std::future::Future;
@@ -26,8 +28,10 @@ use super::StoreError;
 use crate::config::PostgresConfig;
 
 pub use connections::ConnectionFilter;
-pub use cursor::{ConnectionCursor, InvalidCursor, Page, SessionEventCursor};
+pub use cursor::{ConnectionCursor, InvalidCursor, Page, SessionCursor, SessionEventCursor};
 pub use dead_letter::DeadLetter;
+pub use open_connections::HistoryStats;
+pub use sessions::{SessionFilter, SessionRow};
 
 /// How long a call waits for a connection. Longer, and callers pile up behind a server that is away;
 /// shorter, and a burst on a small pool looks like an outage.
