@@ -61,6 +61,9 @@ struct Counted {
     is_counting: AtomicBool,
 }
 
+/// By the prefixes of the scope; `None`: every session.
+type Scopes = HashMap<Option<Vec<String>>, Arc<Counted>>;
+
 /// Lets the next count begin, however this one ends.
 struct Counting(Arc<Counted>);
 
@@ -75,7 +78,7 @@ impl Drop for Counting {
 pub struct Censuses {
     store: RedisStore,
     tasks: Tasks,
-    scopes: Arc<Mutex<HashMap<Option<Vec<String>>, Arc<Counted>>>>,
+    scopes: Arc<Mutex<Scopes>>,
 }
 
 impl Censuses {

@@ -130,10 +130,11 @@ impl Stats {
     /// # Errors
     /// [`TrackError::Store`] when Redis cannot be asked. Postgres may be away: its parts are missing then.
     pub async fn read(&self, scope: &Scope) -> Result<Snapshot, TrackError> {
-        let overview = self.overviews.try_get_with((), async {
+        // Boxed: what several calls of Postgres keep is large, and most callers find it made.
+        let overview = Box::pin(self.overviews.try_get_with((), async {
             let partitions = self.store.partition_stats_all().await?;
             Ok(Arc::new(self.overview(&partitions).await?))
-        });
+        }));
         let (overview, census) = tokio::join!(overview, self.censuses.census(scope));
         let overview = overview.map_err(|error: Arc<StoreError>| error.again())?;
         Ok(Snapshot {

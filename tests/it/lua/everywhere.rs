@@ -45,6 +45,18 @@ async fn drive(cluster: &TestCluster) {
         .await
         .expect_problem(404, "connection-not-tracked");
     assert_eq!(api.live("s-1").await, ["c", "d"]);
+    api.get("/v1/connections/c")
+        .await
+        .expect_problem(409, "connection-conflict");
+    let counted = eventually(SOON, "everything is counted", async || {
+        let counted = api.get("/v1/stats").await.expect(200).body;
+        counted["active_connections"].is_u64().then_some(counted)
+    })
+    .await;
+    assert_eq!(
+        (&counted["active_connections"], &counted["unique_sessions"]),
+        (&json!(80), &json!(40))
+    );
     let answer = api.batch("close", &ids).await.expect(200);
     assert_eq!(answer.body["accepted"], 80, "{}", answer.body);
     assert_eq!(api.count("s-1").await, 0);
