@@ -58,7 +58,7 @@ impl Postgres {
                 .fetch_all(&self.pool)
                 .await?;
             let dead_letters =
-                sqlx::query_scalar("SELECT count(*) FROM (SELECT FROM dead_letters LIMIT $1) AS some")
+                sqlx::query_scalar("SELECT count(*) FROM (SELECT FROM dead_letters LIMIT $1) AS letters")
                     .bind(COUNTED_LETTERS)
                     .fetch_one(&self.pool)
                     .await?;

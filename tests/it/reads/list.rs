@@ -118,6 +118,8 @@ async fn pages_give_every_session_once_while_others_are_added() {
     for (prefixes, expected) in [
         (vec!["team~"], 40),
         (vec!["a-", "B-"], 80),
+        // One within another must not make sessions come twice.
+        (vec!["a-1", "a-", "a-", "a-2"], 40),
         (vec![], 0),
         (vec!["%"], 0),
     ] {
