@@ -21,7 +21,7 @@ mod session;
 mod session_list;
 mod state;
 mod stats;
-mod stats_cursor;
+mod stats_top;
 
 pub use operations::{Health, router as operations_router};
 pub use problem::Problem;

@@ -14,10 +14,10 @@ use super::extract::Params;
 use super::problem::Problem;
 use super::session::PageParams;
 use super::state::Api;
-use super::stats_cursor::TopCursor;
+use super::stats_top::{SessionConnections, TopCursor, TopPage, page};
 use crate::domain::access::Scope;
+use crate::domain::clock;
 use crate::domain::mode::ModeRecord;
-use crate::domain::{SessionId, clock};
 use crate::service::census::Census;
 use crate::service::stats::{GatewayStats, Overview, Totals};
 use crate::store::redis::LeaseHolder;
@@ -34,13 +34,6 @@ pub(super) struct StatsParams {
     limit: Option<u32>,
     /// `next_cursor` of the answer before: the sessions that follow.
     cursor: Option<String>,
-}
-
-/// A session and its live connections.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SessionConnections {
-    session_id: String,
-    active_connections: u32,
 }
 
 /// Whether the installation acts.
@@ -217,29 +210,6 @@ pub(super) async fn read(
         missing,
         page(census, limit, cursor.as_ref()),
     )))
-}
-
-type TopPage = (Vec<SessionConnections>, Option<String>);
-
-fn page(census: Option<&Census>, limit: u32, after: Option<&TopCursor>) -> TopPage {
-    let top = census.map_or(&[][..], |census| &census.top);
-    // By what the cursor names and not by a number of rows: the count behind a later page may be another one.
-    let from = after.map_or(0, |after| {
-        top.partition_point(|(active, session)| !after.is_before(*active, session))
-    });
-    let rows: &[(u32, SessionId)] = &top[from..top.len().min(from + limit as usize)];
-    let next = rows
-        .last()
-        .filter(|_| from + rows.len() < top.len())
-        .map(|(active, session)| TopCursor::at(*active, session).to_string());
-    let rows = rows
-        .iter()
-        .map(|(active, session)| SessionConnections {
-            session_id: session.to_string(),
-            active_connections: *active,
-        })
-        .collect();
-    (rows, next)
 }
 
 fn answer(

@@ -13,7 +13,7 @@ use super::script::SESSION_CENSUS;
 use crate::domain::SessionId;
 use crate::store::StoreError;
 
-/// Sessions of one call: about a tenth of a millisecond in which the server does nothing else.
+/// Sessions of one call: some tenths of a millisecond in which the server does nothing else.
 const PER_CALL: usize = 100;
 /// Calls of one pipeline; more would only make the sweeps that share the connection wait.
 const CALLS_AT_ONCE: usize = 16;

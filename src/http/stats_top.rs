@@ -1,9 +1,20 @@
-//! Where a page of the sessions with most connections ended: `<connections>.<session id>`.
+//! The sessions with most connections, page by page. A cursor is `<connections>.<session id>` of the last row.
 
 use std::fmt;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::problem::Problem;
 use crate::domain::SessionId;
+use crate::service::census::Census;
+
+/// A session and its live connections.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SessionConnections {
+    session_id: String,
+    active_connections: u32,
+}
 
 /// The last row of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +24,7 @@ pub(super) struct TopCursor {
 }
 
 impl TopCursor {
-    pub(super) fn at(active: u32, session: &SessionId) -> Self {
+    fn at(active: u32, session: &SessionId) -> Self {
         Self {
             active,
             session: session.clone(),
@@ -42,7 +53,7 @@ impl TopCursor {
     }
 
     /// Whether a row comes behind this one: fewer connections, or as many and a greater id.
-    pub(super) fn is_before(&self, active: u32, session: &SessionId) -> bool {
+    fn is_before(&self, active: u32, session: &SessionId) -> bool {
         active < self.active || (active == self.active && *session > self.session)
     }
 }
@@ -51,6 +62,31 @@ impl fmt::Display for TopCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.active, self.session)
     }
+}
+
+/// Rows, and where the next page begins.
+pub(super) type TopPage = (Vec<SessionConnections>, Option<String>);
+
+/// A page of what was counted.
+pub(super) fn page(census: Option<&Census>, limit: u32, after: Option<&TopCursor>) -> TopPage {
+    let top = census.map_or(&[][..], |census| &census.top);
+    // By what the cursor names and not by a number of rows: the count behind a later page may be another one.
+    let from = after.map_or(0, |after| {
+        top.partition_point(|(active, session)| !after.is_before(*active, session))
+    });
+    let rows: &[(u32, SessionId)] = &top[from..top.len().min(from + limit as usize)];
+    let next = rows
+        .last()
+        .filter(|_| from + rows.len() < top.len())
+        .map(|(active, session)| TopCursor::at(*active, session).to_string());
+    let rows = rows
+        .iter()
+        .map(|(active, session)| SessionConnections {
+            session_id: session.to_string(),
+            active_connections: *active,
+        })
+        .collect();
+    (rows, next)
 }
 
 #[cfg(test)]
