@@ -159,6 +159,7 @@ pub(super) fn heartbeat_answer(
 
 /// Why a connection is closed.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct CloseParams {
     /// A word for the history; default `client_closed`.
     pub reason: Option<String>,

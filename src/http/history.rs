@@ -22,6 +22,7 @@ use crate::store::postgres::{ConnectionCursor, ConnectionFilter};
 
 /// Which connections.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HistoryParams {
     /// Those of this session.

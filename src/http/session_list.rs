@@ -23,6 +23,7 @@ const LONGEST_IDLE: SignedDuration = SignedDuration::from_hours(10 * 366 * 24);
 
 /// Which sessions.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListParams {
     /// Those in this state.

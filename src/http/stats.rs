@@ -27,6 +27,7 @@ const TOP: u32 = 20;
 
 /// How much of the list of sessions.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StatsParams {
     /// Sessions of `session_connections`, 1 to 1,000; default 20.
