@@ -16,13 +16,17 @@ use crate::platform::custom_resource::CustomResource;
 use crate::service::access::{Access, Authenticator};
 use crate::service::act::Actor;
 use crate::service::connections::Connections;
+use crate::service::gateways::Gateways;
 use crate::service::hands::Hands;
 use crate::service::history::HistoryDrain;
 use crate::service::introduce::Introducer;
+use crate::service::listing::Listing;
+use crate::service::lookup::{Lookup, Whereabouts};
 use crate::service::mode::ModeService;
 use crate::service::observer::Observer;
 use crate::service::restore::Restorer;
 use crate::service::sessions::Sessions;
+use crate::service::stats::Stats;
 use crate::service::sweeper::Sweeper;
 use crate::service::tokens::Tokens;
 use crate::service::wait::Waiting;
@@ -94,6 +98,9 @@ impl App {
             HistoryDrain::new(store.clone(), postgres.clone(), &config.history).start(leadership, &tasks);
         }
 
+        let (whereabouts, gateways) = (Whereabouts::default(), Gateways::new());
+        gateways.start(store.clone(), &tasks);
+
         let health = Health::new(servers.stopping());
         watch_schema(&postgres, &health, &tasks);
         let connections = Connections::new(
@@ -101,10 +108,11 @@ impl App {
             heartbeats,
             introducer.clone(),
             waker.clone(),
+            whereabouts.clone(),
             &config.session,
         );
         let hands = Hands::new(store.clone(), introducer.clone(), waker.clone());
-        let sessions = Sessions::new(store, postgres, introducer, &config.session);
+        let sessions = Sessions::new(store.clone(), postgres.clone(), introducer, &config.session);
         let waiting = Waiting::new(
             sessions.clone(),
             connections.clone(),
@@ -113,12 +121,17 @@ impl App {
             servers.stopping(),
         );
         let api = Api {
+            lookup: Lookup::new(store.clone(), postgres.clone(), connections.clone(), whereabouts),
             connections,
+            listing: Listing::new(store.clone(), postgres.clone()),
+            stats: Stats::new(store, postgres, tasks.clone()),
+            gateways,
             sessions,
             hands,
             waiting,
             access,
             mode,
+            check_interval: config.sweeper.sweeper_interval,
             keeps_full_addresses: config.http.full_addresses,
         };
         let http_address = serve(config.http.http_address, http::router(api), &servers).await?;

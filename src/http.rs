@@ -4,11 +4,14 @@
 
 mod admin;
 mod auth;
+mod bare_id;
 mod batch;
 mod batch_body;
 mod body;
 mod connection;
+mod docs;
 mod explain;
+mod export;
 mod extract;
 mod hands;
 mod history;
@@ -19,7 +22,10 @@ mod permission;
 mod problem;
 mod router;
 mod session;
+mod session_list;
 mod state;
+mod stats;
+mod stats_top;
 mod wait;
 
 pub use operations::{Health, router as operations_router};

@@ -3,18 +3,23 @@
 
 pub mod access;
 pub mod act;
+pub mod census;
 pub mod connections;
 pub mod error;
 pub mod explain;
+pub mod gateways;
 mod gone;
 pub mod hands;
 pub mod history;
 mod in_flight;
 pub mod introduce;
+pub mod listing;
+pub mod lookup;
 pub mod mode;
 pub mod observer;
 pub mod restore;
 pub mod sessions;
+pub mod stats;
 pub mod sweeper;
 pub mod tokens;
 pub mod wait;

@@ -42,6 +42,26 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The same again, for another caller who waited for the same answer; errors of drivers cannot be cloned.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        match self {
+            Self::Unavailable { doing, source } => Self::Unavailable {
+                doing,
+                source: source.to_string().into(),
+            },
+            Self::Timeout { doing } => Self::Timeout { doing },
+            Self::Corrupt { doing, detail } => Self::Corrupt {
+                doing,
+                detail: detail.clone(),
+            },
+            Self::Conflict { doing, detail } => Self::Conflict {
+                doing,
+                detail: detail.clone(),
+            },
+        }
+    }
+
     /// Whether the same call may succeed later without anybody changing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {

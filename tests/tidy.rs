@@ -92,7 +92,7 @@ const CONFINED: [(&str, &[&str]); 6] = [
 ];
 
 /// Last parts of the names of keys; only `keys.rs` puts names together.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "connections",
     "session",
     "details",
@@ -103,6 +103,7 @@ const KEYS: [&str; 11] = [
     "sessions",
     "counts",
     "leader",
+    "gateways",
     "meta",
 ];
 

@@ -39,6 +39,18 @@ pub fn is_id(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-'))
 }
 
+/// Longest word for a protocol, a gateway or a reason, in bytes.
+pub const MAX_WORD_BYTES: usize = 64;
+
+/// Whether `text` is a word: 1 to 64 letters, digits, `.`, `_` and `-`.
+#[must_use]
+pub fn is_word(text: &str) -> bool {
+    (1..=MAX_WORD_BYTES).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
 fn parse_id(text: &str) -> Result<Arc<str>, InvalidId> {
     if !is_id(text) {
         Err(InvalidId::Pattern)

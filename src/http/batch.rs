@@ -167,8 +167,12 @@ pub(super) async fn heartbeat(
     BatchBytes(body): BatchBytes,
 ) -> Result<Json<BatchAnswer>, Problem> {
     let mut answer = BatchAnswer::new(&api);
+    let batch: Batch<Parsed<ConnectionId>> = parse(&body)?;
+    if let Some(gateway) = &batch.gateway {
+        api.gateways.saw(gateway);
+    }
     let unknown = ItemOutcome::Rejected(Rejection::NotTracked);
-    let targets: Vec<HeartbeatTarget> = ids(parse(&body)?, caller.scope(), &unknown, &mut answer)?
+    let targets: Vec<HeartbeatTarget> = ids(batch, caller.scope(), &unknown, &mut answer)?
         .into_iter()
         .map(|(session, connection)| HeartbeatTarget { session, connection })
         .collect();
@@ -198,6 +202,9 @@ pub(super) async fn close(
     BatchBytes(body): BatchBytes,
 ) -> Result<Json<BatchAnswer>, Problem> {
     let mut batch: Batch<Parsed<ConnectionId>> = parse(&body)?;
+    if let Some(gateway) = &batch.gateway {
+        api.gateways.saw(gateway);
+    }
     let reason = CloseParams {
         reason: params.reason.or(batch.reason.take()),
     }
@@ -226,6 +233,9 @@ pub(super) async fn open(
         MAX_OPENS,
     )?;
     let gateway = word(batch.gateway, "/gateway")?;
+    if let Some(gateway) = &gateway {
+        api.gateways.saw(gateway);
+    }
     let mut answer = BatchAnswer::new(&api);
     let mut requests: Vec<(SessionId, OpenRequest)> = Vec::new();
     for (session, list) in batch.sessions.0 {

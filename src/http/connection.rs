@@ -18,7 +18,9 @@ use super::open_body::{OpenBody, word};
 use super::problem::Problem;
 use super::state::Api;
 use crate::domain::{InvalidId, SessionState, clock};
+use crate::service::TrackError;
 use crate::service::wake::Placed;
+use crate::store::redis::ConnectionView;
 
 /// The connection as it was opened.
 #[derive(Debug, Serialize, ToSchema)]
@@ -93,6 +95,9 @@ pub(super) async fn open(
 ) -> Result<impl IntoResponse, Problem> {
     let user_id = body.user_id.clone();
     let request = body.into_request(connection, "", api.keeps_full_addresses)?;
+    if let Some(gateway) = &request.details.gateway {
+        api.gateways.saw(gateway);
+    }
     let (opened, placed) = api.connections.open(&session, &request).await?;
     let status = if opened.is_repeated {
         StatusCode::OK
@@ -141,10 +146,17 @@ pub(super) async fn heartbeat(
     ConnectionPath(session, connection): ConnectionPath,
     _: Ignored,
 ) -> Result<Json<HeartbeatAnswer>, Problem> {
-    match api.connections.heartbeat(session, connection).await {
-        Ok(()) => Ok(Json(HeartbeatAnswer::new(&api))),
+    heartbeat_answer(&api, api.connections.heartbeat(session, connection).await)
+}
+
+pub(super) fn heartbeat_answer(
+    api: &Api,
+    outcome: Result<(), TrackError>,
+) -> Result<Json<HeartbeatAnswer>, Problem> {
+    match outcome {
+        Ok(()) => Ok(Json(HeartbeatAnswer::new(api))),
         // For a connection that was live the session's sleep is final: 410, unlike an open's 409.
-        Err(crate::service::TrackError::SessionHibernated) => Err(Problem::new(
+        Err(TrackError::SessionHibernated) => Err(Problem::new(
             StatusCode::GONE,
             "session-hibernated",
             "the session is asleep",
@@ -155,6 +167,7 @@ pub(super) async fn heartbeat(
 
 /// Why a connection is closed.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct CloseParams {
     /// A word for the history; default `client_closed`.
     pub reason: Option<String>,
@@ -227,6 +240,27 @@ pub(super) struct LiveConnection {
     confirmed: bool,
 }
 
+impl From<ConnectionView> for LiveConnection {
+    fn from(view: ConnectionView) -> Self {
+        let details = view.details;
+        Self {
+            id: view.id,
+            user_id: details.as_ref().map(|d| d.user.to_string()),
+            client_ip: details
+                .as_ref()
+                .and_then(|d| d.address)
+                .map(|address| address.to_string()),
+            user_agent: details.as_ref().and_then(|d| d.agent.clone()),
+            protocol: details.as_ref().and_then(|d| d.protocol.clone()),
+            gateway: details.as_ref().and_then(|d| d.gateway.clone()),
+            connected_at: details.as_ref().map(|d| clock::instant(d.connected_at)),
+            metadata: details.map(|d| d.metadata).unwrap_or_default(),
+            last_heartbeat_at: clock::instant(view.last_heartbeat_ms),
+            confirmed: view.is_confirmed,
+        }
+    }
+}
+
 /// The live connections of a session.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ConnectionList {
@@ -243,26 +277,6 @@ pub(super) async fn list(
     SessionPath(session): SessionPath,
 ) -> Result<Json<ConnectionList>, Problem> {
     let views = api.connections.list(&session).await?;
-    let connections = views
-        .into_iter()
-        .map(|view| {
-            let details = view.details;
-            LiveConnection {
-                id: view.id,
-                user_id: details.as_ref().map(|d| d.user.to_string()),
-                client_ip: details
-                    .as_ref()
-                    .and_then(|d| d.address)
-                    .map(|address| address.to_string()),
-                user_agent: details.as_ref().and_then(|d| d.agent.clone()),
-                protocol: details.as_ref().and_then(|d| d.protocol.clone()),
-                gateway: details.as_ref().and_then(|d| d.gateway.clone()),
-                connected_at: details.as_ref().map(|d| clock::instant(d.connected_at)),
-                metadata: details.map(|d| d.metadata).unwrap_or_default(),
-                last_heartbeat_at: clock::instant(view.last_heartbeat_ms),
-                confirmed: view.is_confirmed,
-            }
-        })
-        .collect();
+    let connections = views.into_iter().map(LiveConnection::from).collect();
     Ok(Json(ConnectionList { connections }))
 }

@@ -19,9 +19,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let extracted: Result<Query<T>, QueryRejection> = Query::from_request_parts(parts, state).await;
-        extracted
-            .map(|Query(value)| Self(value))
-            .map_err(|rejection| Problem::invalid("query", rejection.body_text()))
+        extracted.map(|Query(value)| Self(value)).map_err(|rejection| {
+            let (name, message) = named(&rejection.body_text());
+            Problem::invalid(name, message)
+        })
     }
 }
 
@@ -38,10 +39,36 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 /// `/v1/sessions/{session}/...`; that the caller's scope covers it was checked before, by `auth`.
+/// Which parameter a text of the extractor is about, and what it says: `..: limit: invalid digit ..` and
+/// ``..: unknown field `x`, ..``. A text of another form is about the whole query.
+fn named(text: &str) -> (String, String) {
+    let message = text.split_once(": ").map_or(text, |(_, rest)| rest);
+    let is_name = |name: &&str| {
+        (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    if let Some((name, rest)) = message.split_once(": ").filter(|(name, _)| is_name(name)) {
+        return (name.to_owned(), rest.to_owned());
+    }
+    let quoted = message
+        .strip_prefix("unknown field `")
+        .or_else(|| message.strip_prefix("duplicate field `"))
+        .and_then(|rest| rest.split('`').next())
+        .filter(is_name);
+    (quoted.unwrap_or("query").to_owned(), message.to_owned())
+}
+
 pub(super) struct SessionPath(pub SessionId);
 
 /// `/v1/sessions/{session}/connections/{connection}...`; likewise.
 pub(super) struct ConnectionPath(pub SessionId, pub ConnectionId);
+
+/// `/v1/connections/{connection}...`
+pub(super) struct BareConnectionPath(pub ConnectionId);
+
+#[derive(Deserialize)]
+struct RawBareConnection {
+    connection: String,
+}
 
 #[derive(Deserialize)]
 struct RawSession {
@@ -68,6 +95,10 @@ fn session(text: &str) -> Result<SessionId, Problem> {
     SessionId::parse(text).map_err(|error| Problem::invalid("session", error.to_string()))
 }
 
+fn connection(text: &str) -> Result<ConnectionId, Problem> {
+    ConnectionId::parse(text).map_err(|error| Problem::invalid("connection", error.to_string()))
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for SessionPath {
     type Rejection = Problem;
 
@@ -82,8 +113,16 @@ impl<S: Send + Sync> FromRequestParts<S> for ConnectionPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let raw: RawConnection = path(parts, state).await?;
-        let connection = ConnectionId::parse(&raw.connection)
-            .map_err(|error| Problem::invalid("connection", error.to_string()))?;
+        let connection = connection(&raw.connection)?;
         Ok(Self(session(&raw.session)?, connection))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for BareConnectionPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let raw: RawBareConnection = path(parts, state).await?;
+        Ok(Self(connection(&raw.connection)?))
     }
 }

@@ -9,13 +9,11 @@ use utoipa::ToSchema;
 
 use super::problem::Problem;
 use crate::domain::connection::{ConnectionDetails, Intent, MAX_AGENT_BYTES, OpenRequest};
-use crate::domain::{ConnectionId, UserId};
+use crate::domain::{ConnectionId, UserId, is_word};
 
 /// Entries and bytes of the caller's own map; it is kept with every connection in memory.
 const MAX_METADATA: usize = 16;
 const MAX_METADATA_BYTES: usize = 1024;
-/// Longest word for a protocol, a gateway or a reason.
-const MAX_WORD_BYTES: usize = 64;
 
 /// What a gateway tells of a connection it opens.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -117,12 +115,6 @@ fn cut_text(text: &str, max_bytes: usize) -> String {
 
 /// A word of letters, digits, `.`, `_` and `-`.
 pub(super) fn word(text: Option<String>, pointer: &str) -> Result<Option<String>, Problem> {
-    let is_word = |text: &String| {
-        (1..=MAX_WORD_BYTES).contains(&text.len())
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-    };
     match text {
         Some(text) if !is_word(&text) => Err(Problem::invalid(
             pointer,

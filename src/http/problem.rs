@@ -105,9 +105,13 @@ impl From<TrackError> for Problem {
     fn from(error: TrackError) -> Self {
         let text = error.to_string();
         match error {
-            TrackError::NotTracked => Self::new(StatusCode::NOT_FOUND, "connection-not-tracked", text),
+            TrackError::NotTracked | TrackError::Unlocated => {
+                Self::new(StatusCode::NOT_FOUND, "connection-not-tracked", text)
+            }
             TrackError::Closed => Self::new(StatusCode::GONE, "connection-closed", text),
-            TrackError::Conflict => Self::new(StatusCode::CONFLICT, "connection-conflict", text),
+            TrackError::Conflict | TrackError::Ambiguous => {
+                Self::new(StatusCode::CONFLICT, "connection-conflict", text)
+            }
             TrackError::SessionUnknown => Self::new(StatusCode::NOT_FOUND, "session-not-found", text),
             TrackError::SessionTerminated => Self::new(StatusCode::GONE, "session-terminated", text),
             TrackError::SessionHibernated => Self::new(StatusCode::CONFLICT, "session-hibernated", text),

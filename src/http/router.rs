@@ -16,7 +16,10 @@ use utoipa_axum::routes;
 
 use super::problem::Problem;
 use super::state::Api;
-use super::{admin, auth, batch, connection, explain, hands, history, openapi, session, wait};
+use super::{
+    admin, auth, bare_id, batch, connection, docs, explain, hands, history, openapi, session, session_list,
+    stats, wait,
+};
 
 /// Longest a request may take; above every timeout of the stores, so that those speak first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,6 +35,9 @@ fn api_router() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(connection::heartbeat))
         .routes(routes!(connection::list))
         .routes(routes!(connection::count))
+        .routes(routes!(bare_id::read, bare_id::close))
+        .routes(routes!(bare_id::heartbeat))
+        .routes(routes!(session_list::list))
         .routes(routes!(session::read))
         .routes(routes!(session::events))
         .routes(routes!(explain::read))
@@ -40,6 +46,7 @@ fn api_router() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(hands::hibernate))
         .routes(routes!(hands::keep_awake, hands::let_sleep))
         .routes(routes!(history::connections))
+        .routes(routes!(stats::read))
         .routes(routes!(admin::read_mode, admin::change_mode))
         .merge(batches)
 }
@@ -62,7 +69,7 @@ pub fn router(api: Api) -> Router {
     openapi::describe_access(&mut document, !api.access.is_open());
     let count_is_no_id = axum::routing::put(connection::count_is_no_id).delete(connection::count_is_no_id);
     let api = Arc::new(api);
-    let routes = routes
+    let mut routes = routes
         .with_state(Arc::clone(&api))
         .route("/v1/sessions/{session}/connections/count", count_is_no_id)
         .route_layer(axum::middleware::from_fn_with_state(api, auth::admit))
@@ -70,7 +77,12 @@ pub fn router(api: Api) -> Router {
         .route(
             "/openapi.json",
             axum::routing::get(async move || axum::Json(document.clone())),
-        );
+        )
+        .merge(docs::routes());
+    for batch in ["open", "heartbeat", "close"] {
+        let is_no_id = axum::routing::get(bare_id::name_is_no_id).delete(bare_id::name_is_no_id);
+        routes = routes.route(&format!("/v1/connections/{batch}"), is_no_id);
+    }
     layered(routes)
 }
 

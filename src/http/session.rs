@@ -153,6 +153,8 @@ pub(super) async fn read(
 
 /// A page.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(super) struct PageParams {
     /// Rows of the page, 1 to 1,000; default 100.
     #[param(minimum = 1, maximum = 1000)]

@@ -8,6 +8,7 @@ use rand::RngExt;
 
 use super::TrackError;
 use super::introduce::Introducer;
+use super::lookup::Whereabouts;
 use super::wake::{Placed, Waker};
 use crate::domain::connection::{OpenRequest, Rejection};
 use crate::domain::{ConnectionId, SessionId};
@@ -32,6 +33,7 @@ pub struct Connections {
     heartbeats: HeartbeatBatcher,
     introducer: Introducer,
     waker: Waker,
+    whereabouts: Whereabouts,
     interval: Duration,
     window: Duration,
 }
@@ -55,6 +57,7 @@ impl Connections {
         heartbeats: HeartbeatBatcher,
         introducer: Introducer,
         waker: Waker,
+        whereabouts: Whereabouts,
         session: &crate::config::SessionConfig,
     ) -> Self {
         Self {
@@ -62,6 +65,7 @@ impl Connections {
             heartbeats,
             introducer,
             waker,
+            whereabouts,
             interval: session.heartbeat_interval,
             window: session.window,
         }
@@ -93,20 +97,22 @@ impl Connections {
         for _ in 0..INTRODUCTIONS {
             match self.store.connection_open(session, request).await? {
                 OpenReply::SessionUnknown => self.introducer.introduce(session).await?,
-                reply => return self.opened(session, reply).await,
+                reply => return self.opened(session, &request.id, reply).await,
             }
         }
         let reply = self.store.connection_open(session, request).await?;
-        self.opened(session, reply).await
+        self.opened(session, &request.id, reply).await
     }
 
     async fn opened(
         &self,
         session: &SessionId,
+        connection: &ConnectionId,
         reply: OpenReply,
     ) -> Result<(Opened, Option<Placed>), TrackError> {
         match reply {
             OpenReply::Opened(opened) => {
+                self.whereabouts.saw(session, connection);
                 let placed = match opened.wake {
                     Some(generation) => {
                         let entry = WakeEntry {
@@ -150,7 +156,10 @@ impl Connections {
         for (index, reply) in replies.into_iter().enumerate() {
             match reply {
                 Ok(OpenReply::SessionUnknown) => unknown.push(index),
-                Ok(reply) => known.push(async move { (index, self.opened(&requests[index].0, reply).await) }),
+                Ok(reply) => {
+                    let (session, request) = &requests[index];
+                    known.push(async move { (index, self.opened(session, &request.id, reply).await) });
+                }
                 Err(error) => outcomes[index] = outcome(Err(error.into())),
             }
         }
@@ -264,9 +273,9 @@ fn outcome(result: Result<(Opened, Option<Placed>), TrackError>) -> ItemOutcome 
 
 fn rejected(error: &TrackError) -> ItemOutcome {
     ItemOutcome::Rejected(match error {
-        TrackError::NotTracked => Rejection::NotTracked,
+        TrackError::NotTracked | TrackError::Unlocated => Rejection::NotTracked,
         TrackError::Closed => Rejection::Closed,
-        TrackError::Conflict => Rejection::ConnectionConflict,
+        TrackError::Conflict | TrackError::Ambiguous => Rejection::ConnectionConflict,
         TrackError::SessionUnknown => Rejection::SessionNotFound,
         TrackError::SessionTerminated => Rejection::SessionTerminated,
         // To the gateway the same: the session sleeps, and this does not wake it.

@@ -14,6 +14,17 @@ pub enum TrackError {
     /// The id belongs to another user of that session.
     #[error("the connection id belongs to another user of this session")]
     Conflict,
+    /// A bare connection id that is not known to be open in any session.
+    #[error(
+        "no open connection of this id is known; one opened within the last seconds, and one that has ended, is found \
+         under its session: /v1/sessions/{{session}}/connections, /v1/history/connections?session="
+    )]
+    Unlocated,
+    /// A bare connection id that is open in more than one session.
+    #[error(
+        "the connection id is open in more than one session; name the session: /v1/sessions/{{session}}/connections/.."
+    )]
+    Ambiguous,
     /// No such session, says the platform.
     #[error("there is no such session")]
     SessionUnknown,

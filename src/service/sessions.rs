@@ -3,6 +3,7 @@
 use super::TrackError;
 use super::introduce::Introducer;
 use crate::domain::SessionId;
+use crate::domain::access::Scope;
 use crate::domain::event::{ConnectionRow, SessionEventRow};
 use crate::store::postgres::{ConnectionCursor, ConnectionFilter, Page, Postgres, SessionEventCursor};
 use crate::store::redis::{Brakes, RedisStore, SessionRecord};
@@ -118,12 +119,13 @@ impl Sessions {
     /// [`TrackError::HistoryUnavailable`] when Postgres cannot be asked.
     pub async fn history(
         &self,
+        scope: &Scope,
         filter: &ConnectionFilter,
         limit: u32,
         after: Option<&ConnectionCursor>,
     ) -> Result<Page<ConnectionRow, ConnectionCursor>, TrackError> {
         self.postgres
-            .connections(filter, limit, after)
+            .connections(scope, filter, limit, after)
             .await
             .map_err(TrackError::HistoryUnavailable)
     }

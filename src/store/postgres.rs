@@ -11,9 +11,11 @@ mod dead_letter;
 mod error;
 mod leadership;
 mod mode;
+mod open_connections;
 mod open_rows;
 mod schema;
 mod session_events;
+mod sessions;
 
 use std::fmt;
 use std::future::Future;
@@ -27,9 +29,11 @@ use super::StoreError;
 use crate::config::PostgresConfig;
 
 pub use connections::ConnectionFilter;
-pub use cursor::{ConnectionCursor, InvalidCursor, Page, SessionEventCursor};
+pub use cursor::{ConnectionCursor, InvalidCursor, Page, SessionCursor, SessionEventCursor};
 pub use dead_letter::DeadLetter;
+pub use open_connections::HistoryStats;
 pub use open_rows::{OpenConnection, OpenCursor};
+pub use sessions::{SessionFilter, SessionRow};
 
 /// How long a call waits for a connection. Longer, and callers pile up behind a server that is away;
 /// shorter, and a burst on a small pool looks like an outage.

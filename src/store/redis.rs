@@ -5,6 +5,7 @@
 
 mod brake;
 mod call;
+mod census;
 mod code;
 mod connection;
 mod error;
@@ -23,11 +24,13 @@ mod script;
 mod session;
 mod settings;
 mod slot;
+mod stats;
 mod wake;
 
 use std::sync::Arc;
 
 pub use brake::{Brakes, Demand, Granted, HELD_MS};
+pub use census::CensusSlice;
 pub use code::Code;
 pub use connection::{CloseReply, ConnectionView, Count, OpenReply, Opened};
 pub use hand::{Awake, Hand, HibernateReply, KeepAwakeReply, WakeReply};
@@ -43,6 +46,7 @@ pub use script::{Script, all as scripts};
 pub use session::{Confirmation, Grant, Review, ReviewOutcome};
 pub use settings::Settings;
 pub use slot::{Called, Slot};
+pub use stats::{ConnectionReading, GatewayList, LeaseHolder, PartitionStats};
 pub use wake::{Claim, WakeEntry, WakeFailure};
 
 use self::link::Links;

@@ -15,6 +15,7 @@ mod leadership;
 mod lua;
 mod observe;
 mod platform;
+mod reads;
 mod retry;
 mod sessions;
 mod support;

@@ -1,4 +1,4 @@
-//! Reading connections back: by session, user and time, in keyset pages.
+//! Reading connections back: by session, user, time and whether they are open, in keyset pages.
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
@@ -6,6 +6,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{QueryBuilder, Row};
 
 use super::cursor::{ConnectionCursor, Page, askable};
+use super::sessions::within;
 use super::{Postgres, call};
 use crate::domain::access::Scope;
 use crate::domain::event::ConnectionRow;
@@ -23,8 +24,8 @@ pub struct ConnectionFilter {
     pub from: Option<Timestamp>,
     /// Those opened before this instant.
     pub to: Option<Timestamp>,
-    /// Those of sessions inside.
-    pub scope: Scope,
+    /// True: those that are open; false: those that ended.
+    pub is_open: Option<bool>,
 }
 
 impl Postgres {
@@ -35,20 +36,16 @@ impl Postgres {
     /// As any call: [`StoreError::Unavailable`], [`StoreError::Timeout`].
     pub async fn connections(
         &self,
+        scope: &Scope,
         filter: &ConnectionFilter,
         limit: u32,
         after: Option<&ConnectionCursor>,
     ) -> Result<Page<ConnectionRow, ConnectionCursor>, StoreError> {
         // Only the conditions that are asked for: with `$1 IS NULL OR ..` the planner passes the index by.
         let mut query = QueryBuilder::new(include_str!("sql/connections_read.sql"));
+        within(&mut query, "session_id", scope);
         if let Some(session) = &filter.session {
             query.push(" AND session_id = ").push_bind(session.as_str());
-        }
-        if let Some(prefixes) = filter.scope.prefixes() {
-            query
-                .push(" AND EXISTS (SELECT FROM unnest(")
-                .push_bind(prefixes)
-                .push("::text[]) AS prefix WHERE starts_with(session_id, prefix))");
         }
         if let Some(user) = &filter.user {
             query.push(" AND user_id = ").push_bind(user.as_str());
@@ -62,6 +59,11 @@ impl Postgres {
             query
                 .push(" AND connected_at < ")
                 .push_bind(askable(to).to_sqlx());
+        }
+        match filter.is_open {
+            Some(true) => drop(query.push(" AND disconnected_at IS NULL")),
+            Some(false) => drop(query.push(" AND disconnected_at IS NOT NULL")),
+            None => {}
         }
         if let Some(after) = after {
             query.push(" AND (connected_at, session_id, id) < (");

@@ -61,6 +61,14 @@ pub struct ConnectionCursor {
     pub(super) id: String,
 }
 
+/// Where a page of sessions ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionCursor {
+    #[serde(rename = "n")]
+    pub(super) session: String,
+}
+
 /// Where a page of a session's events ended. The four fields after the time order what happened in the
 /// same millisecond; `sql/session_events.sql` says how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +96,24 @@ impl ConnectionCursor {
         let cursor: Self = decode(text)?;
         check(cursor.connected_at_us, &[&cursor.session, &cursor.id])?;
         Ok(cursor)
+    }
+}
+
+impl SessionCursor {
+    /// Reads what [`fmt::Display`] wrote.
+    ///
+    /// # Errors
+    /// [`InvalidCursor`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, InvalidCursor> {
+        let cursor: Self = decode(text)?;
+        check(0, &[&cursor.session])?;
+        Ok(cursor)
+    }
+}
+
+impl fmt::Display for SessionCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        encode(self, f)
     }
 }
 
@@ -172,6 +198,10 @@ mod tests {
             key: "ä \" key".into(),
         };
         assert_eq!(SessionEventCursor::parse(&event.to_string()), Ok(event));
+        let session = SessionCursor {
+            session: "n~x".into(),
+        };
+        assert_eq!(SessionCursor::parse(&session.to_string()), Ok(session));
     }
 
     #[test]
@@ -202,5 +232,6 @@ mod tests {
             assert_eq!(ConnectionCursor::parse(bad), Err(InvalidCursor), "{bad:?}");
         }
         assert_eq!(SessionEventCursor::parse(&whole), Err(InvalidCursor));
+        assert_eq!(SessionCursor::parse(&whole), Err(InvalidCursor));
     }
 }

@@ -187,6 +187,12 @@ impl Keys {
         format!("{}:{{w}}:wake-queue", self.prefix)
     }
 
+    /// Sorted set: name of a gateway, when it last called.
+    #[must_use]
+    pub fn gateways(&self) -> String {
+        format!("{}:gateways", self.prefix)
+    }
+
     /// String: layout number and partition count.
     #[must_use]
     pub fn meta(&self) -> String {

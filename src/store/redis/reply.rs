@@ -71,6 +71,15 @@ impl Reply {
     pub(super) fn texts(&mut self) -> Result<Vec<String>, StoreError> {
         Ok(self.list()?.iter().filter_map(text).collect())
     }
+
+    /// The next element, a list of texts each followed by an integer.
+    pub(super) fn pairs(&mut self) -> Result<Vec<(String, i64)>, StoreError> {
+        let list = self.list()?;
+        let pairs = list.chunks_exact(2);
+        Ok(pairs
+            .filter_map(|pair| Some((text(&pair[0])?, integer(Some(&pair[1]))?)))
+            .collect())
+    }
 }
 
 /// An integer, or a text that is one.

@@ -47,7 +47,9 @@ scripts! {
     CONNECTION_CLOSE = "connection_close";
     CONNECTION_COUNT = "connection_count";
     CONNECTION_LIST = "connection_list";
+    CONNECTION_READ = "connection_read";
     SESSION_READ = "session_read";
+    SESSION_CENSUS = "session_census";
     SESSION_REVIEW = "session_review";
     SESSION_CONFIRM = "session_confirm";
     SESSION_SETTLE = "session_settle";
@@ -70,8 +72,12 @@ scripts! {
     PARTITION_RESTORED = "partition_restored";
     BRAKE_TAKE = "brake_take";
     BRAKE_READ = "brake_read";
+    PARTITION_STATS = "partition_stats";
     LEASE_ACQUIRE = "lease_acquire";
     LEASE_RELEASE = "lease_release";
+    LEASE_READ = "lease_read";
+    GATEWAY_SEEN = "gateway_seen";
+    GATEWAY_LIST = "gateway_list";
 }
 
 /// Text that several scripts share; each file of `lua/include/`.

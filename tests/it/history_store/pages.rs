@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use connection_tracker::domain::UserId;
+use connection_tracker::domain::access::Scope;
 use connection_tracker::domain::event::Event;
 use connection_tracker::store::postgres::{ConnectionCursor, ConnectionFilter, SessionEventCursor};
 
@@ -29,7 +30,7 @@ async fn pages_of_connections_are_complete_and_stable_while_rows_are_added() {
     let mut after: Option<ConnectionCursor> = None;
     loop {
         let page = store
-            .connections(&ConnectionFilter::default(), 4, after.as_ref())
+            .connections(&Scope::All, &ConnectionFilter::default(), 4, after.as_ref())
             .await
             .unwrap();
         seen.extend(page.items.into_iter().map(|row| row.id));
@@ -103,7 +104,7 @@ async fn connections_are_found_by_session_user_and_time() {
         ),
     ];
     for (filter, expected) in cases {
-        let page = store.connections(&filter, 10, None).await.unwrap();
+        let page = store.connections(&Scope::All, &filter, 10, None).await.unwrap();
         let ids: String = page.items.iter().map(|row| row.id.as_str()).collect();
         assert_eq!(ids, expected, "{filter:?}");
         assert_eq!(page.next, None);

@@ -1,5 +1,6 @@
 //! What is written stands once, whatever is replayed, lost or refused.
 
+use connection_tracker::domain::access::Scope;
 use connection_tracker::domain::connection::ConnectionDetails;
 use connection_tracker::domain::event::{Event, StreamId};
 use connection_tracker::store::postgres::{ConnectionFilter, DeadLetter, Postgres};
@@ -94,7 +95,7 @@ async fn an_opening_its_end_and_the_same_id_again_in_one_batch_are_two_rows() {
     store.append(&stream.entries, &[]).await.unwrap();
 
     let rows = store
-        .connections(&ConnectionFilter::default(), 10, None)
+        .connections(&Scope::All, &ConnectionFilter::default(), 10, None)
         .await
         .unwrap()
         .items;
@@ -115,7 +116,7 @@ async fn an_end_without_its_opening_makes_the_whole_row() {
     store.append(&stream.entries, &[]).await.unwrap();
 
     let rows = store
-        .connections(&ConnectionFilter::default(), 10, None)
+        .connections(&Scope::All, &ConnectionFilter::default(), 10, None)
         .await
         .unwrap()
         .items;
@@ -153,7 +154,7 @@ async fn an_opening_after_its_end_does_not_reopen_and_a_second_end_changes_nothi
     }
 
     let rows = store
-        .connections(&ConnectionFilter::default(), 10, None)
+        .connections(&Scope::All, &ConnectionFilter::default(), 10, None)
         .await
         .unwrap()
         .items;

@@ -45,6 +45,18 @@ async fn drive(cluster: &TestCluster) {
         .await
         .expect_problem(404, "connection-not-tracked");
     assert_eq!(api.live("s-1").await, ["c", "d"]);
+    api.get("/v1/connections/c")
+        .await
+        .expect_problem(409, "connection-conflict");
+    let counted = eventually(SOON, "everything is counted", async || {
+        let counted = api.get("/v1/stats").await.expect(200).body;
+        counted["active_connections"].is_u64().then_some(counted)
+    })
+    .await;
+    assert_eq!(
+        (&counted["active_connections"], &counted["unique_sessions"]),
+        (&json!(80), &json!(40))
+    );
     let answer = api.batch("close", &ids).await.expect(200);
     assert_eq!(answer.body["accepted"], 80, "{}", answer.body);
     assert_eq!(api.count("s-1").await, 0);
@@ -168,7 +180,7 @@ async fn nothing_is_kept_outside_the_slots_of_its_partition() {
         let slot: u16 = cluster.redis.get(&["CLUSTER", "KEYSLOT", &key]).await;
         let rest = key.strip_prefix(&prefix).unwrap();
         let Some(tag) = rest.strip_prefix(":{") else {
-            assert!([":meta", ":leader"].contains(&rest), "{key}");
+            assert!([":meta", ":leader", ":gateways"].contains(&rest), "{key}");
             continue;
         };
         let partition: u16 = tag[..3].parse().unwrap();
