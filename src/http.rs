@@ -9,6 +9,7 @@ mod body;
 mod connection;
 mod extract;
 mod history;
+mod observed;
 mod open_body;
 mod openapi;
 mod operations;
@@ -17,6 +18,7 @@ mod router;
 mod session;
 mod state;
 
+pub use observed::Observed;
 pub use operations::{Health, router as operations_router};
 pub use problem::Problem;
 pub use router::{document, layered, router};

@@ -5,6 +5,8 @@
 pub mod postgres;
 pub mod redis;
 
+use crate::telemetry::metrics::Failure;
+
 /// What went wrong with a store, with what was being done.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -42,6 +44,17 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Its kind, as a label.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Unavailable { .. } => Failure::Unavailable,
+            Self::Timeout { .. } => Failure::Timeout,
+            Self::Corrupt { .. } => Failure::Corrupt,
+            Self::Conflict { .. } => Failure::Conflict,
+        }
+    }
+
     /// Whether the same call may succeed later without anybody changing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {

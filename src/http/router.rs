@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderName, Request, Response, StatusCode};
+use axum::http::{Request, Response, StatusCode};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::observed::{Observed, observe};
 use super::openapi::ApiDoc;
 use super::problem::Problem;
 use super::state::Api;
 use super::{admin, batch, connection, history, session};
+use crate::telemetry::metrics::Metrics;
 
 /// Longest a request may take; above every timeout of the stores, so that those speak first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,8 +53,9 @@ pub fn document() -> String {
 }
 
 /// The API with everything around it.
-pub fn router(api: Api) -> Router {
+pub fn router(api: Api, metrics: &Metrics) -> Router {
     let (routes, document) = api_router().split_for_parts();
+    let observed = Observed::new(metrics, &document);
     let count_is_no_id = axum::routing::put(connection::count_is_no_id).delete(connection::count_is_no_id);
     let routes = routes
         .with_state(Arc::new(api))
@@ -62,20 +64,18 @@ pub fn router(api: Api) -> Router {
             "/openapi.json",
             axum::routing::get(async move || axum::Json(document.clone())),
         );
-    layered(routes)
+    layered(routes, observed)
 }
 
 /// Adds the fallbacks and layers that every request passes; the bench puts the same around a handler
 /// that does nothing.
-pub fn layered(routes: Router) -> Router {
-    let id = HeaderName::from_static("x-request-id");
+pub fn layered(routes: Router, observed: Observed) -> Router {
     routes
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(axum::middleware::from_fn(bounded))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(PropagateRequestIdLayer::new(id.clone()))
-        .layer(SetRequestIdLayer::new(id, MakeRequestUuid))
+        .layer(axum::middleware::from_fn_with_state(observed, observe))
 }
 
 /// Ends a request that takes too long with a problem, as every other error.
@@ -106,11 +106,8 @@ async fn wrong_method() -> Problem {
     clippy::needless_pass_by_value,
     reason = "the layer hands the panic over by value"
 )]
-fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response<Body> {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
-    tracing::error!(panic = text.unwrap_or("no text"), "a request panicked");
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response<Body> {
+    // Text and place of the panic are in the line before.
+    tracing::error!("a request panicked");
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "").into_response()
 }

@@ -16,6 +16,7 @@ use crate::store::redis::{
     CloseReply, ConnectionView, Count, HeartbeatBatcher, HeartbeatOutcome, HeartbeatTarget, OpenReply,
     Opened, RedisStore, WakeEntry,
 };
+use crate::telemetry::metrics::{CloseOutcome, ConnectionMetrics, OpenOutcome, WakeStep};
 
 /// Connections of the list of one session that are shown at most.
 const LIST_LIMIT: u32 = 10_000;
@@ -85,6 +86,12 @@ impl Connections {
     /// # Errors
     /// [`TrackError`]; opening the same id again is safe after every one of them.
     pub async fn open(&self, session: &SessionId, request: &OpenRequest) -> Result<Opened, TrackError> {
+        let result = self.try_open(session, request).await;
+        self.metrics().opens.inc(counted(&result));
+        result
+    }
+
+    async fn try_open(&self, session: &SessionId, request: &OpenRequest) -> Result<Opened, TrackError> {
         for _ in 0..INTRODUCTIONS {
             match self.store.connection_open(session, request).await? {
                 OpenReply::SessionUnknown => self.introducer.introduce(session).await?,
@@ -94,10 +101,15 @@ impl Connections {
         self.opened(session, self.store.connection_open(session, request).await?)
     }
 
+    fn metrics(&self) -> &ConnectionMetrics {
+        &self.store.metrics().connection
+    }
+
     fn opened(&self, session: &SessionId, reply: OpenReply) -> Result<Opened, TrackError> {
         match reply {
             OpenReply::Opened(opened) => {
                 if let Some(generation) = opened.wake {
+                    self.store.metrics().wake.steps.inc(WakeStep::Filed);
                     self.waker.start(WakeEntry {
                         session: session.clone(),
                         generation,
@@ -134,8 +146,12 @@ impl Connections {
         for (index, reply) in replies.into_iter().enumerate() {
             match reply {
                 Ok(OpenReply::SessionUnknown) => unknown.push(index),
-                Ok(reply) => outcomes[index] = outcome(self.opened(&requests[index].0, reply)),
-                Err(error) => outcomes[index] = outcome(Err(error.into())),
+                reply => {
+                    let result = reply.map_err(TrackError::from);
+                    let result = result.and_then(|reply| self.opened(&requests[index].0, reply));
+                    self.metrics().opens.inc(counted(&result));
+                    outcomes[index] = outcome(result);
+                }
             }
         }
         let mut asked = futures_util::stream::iter(unknown)
@@ -182,6 +198,7 @@ impl Connections {
         let replies = self.store.connection_close_many(targets, reason).await;
         replies
             .into_iter()
+            .inspect(|reply| self.metrics().closes.inc(closed(reply.as_ref().ok())))
             .map(|reply| match reply {
                 Ok(_) => ItemOutcome::Accepted,
                 Err(error) => {
@@ -204,7 +221,9 @@ impl Connections {
     ) -> Result<CloseReply, TrackError> {
         let target = [(session.clone(), connection.clone())];
         let reply = self.store.connection_close_many(&target, reason).await.pop();
-        Ok(reply.expect("one answer per target")?)
+        let reply = reply.expect("one answer per target");
+        self.metrics().closes.inc(closed(reply.as_ref().ok()));
+        Ok(reply?)
     }
 
     /// Exact number of live connections.
@@ -235,6 +254,28 @@ impl Connections {
             .connection_list(session, LIST_LIMIT)
             .await?
             .ok_or(TrackError::SessionUnknown)
+    }
+}
+
+fn counted(result: &Result<Opened, TrackError>) -> OpenOutcome {
+    match result {
+        Ok(opened) if opened.is_repeated => OpenOutcome::Repeated,
+        Ok(_) => OpenOutcome::Opened,
+        Err(TrackError::Closed) => OpenOutcome::Closed,
+        Err(TrackError::Conflict) => OpenOutcome::Conflict,
+        Err(TrackError::SessionUnknown) => OpenOutcome::SessionNotFound,
+        Err(TrackError::SessionTerminated) => OpenOutcome::SessionTerminated,
+        Err(TrackError::SessionHibernated) => OpenOutcome::SessionHibernated,
+        Err(TrackError::LimitReached { .. }) => OpenOutcome::LimitReached,
+        Err(_) => OpenOutcome::Unavailable,
+    }
+}
+
+fn closed(reply: Option<&CloseReply>) -> CloseOutcome {
+    match reply {
+        Some(reply) if reply.has_ended => CloseOutcome::Closed,
+        Some(_) => CloseOutcome::Repeated,
+        None => CloseOutcome::Unavailable,
     }
 }
 
