@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::act::Actor;
 use super::in_flight::InFlight;
@@ -18,6 +18,8 @@ use crate::domain::{Generation, SessionId};
 use crate::lease::{self, Leadership};
 use crate::lifecycle::Tasks;
 use crate::store::redis::{Partition, RedisStore, Review, ReviewOutcome, SweptPartition};
+use crate::telemetry::chain;
+use crate::telemetry::metrics::{HibernationStep, ReviewResult, SweepMetrics};
 
 /// Sweeps while this process leads.
 pub struct Sweeper {
@@ -75,7 +77,11 @@ impl Sweeper {
             while let Some(term) = lease::leading(&mut leadership, &stopping).await {
                 tokio::select! {
                     () = stopping.cancelled() => break,
-                    _ = ticks.tick() => self.sweep(term, &leadership).await,
+                    _ = ticks.tick() => {
+                        let began = Instant::now();
+                        self.sweep(term, &leadership).await;
+                        self.metrics().duration.observe(began.elapsed().as_secs_f64());
+                    }
                 }
             }
             Ok(())
@@ -93,8 +99,12 @@ impl Sweeper {
                 Ok(swept) => due.push(swept),
                 Err(error) => {
                     // An error or a short read: act on nothing. Said once, not at every sweep.
+                    self.metrics().errors.inc();
                     if !std::mem::replace(&mut self.is_failing, true) {
-                        tracing::warn!(%error, "a sweep failed; nothing is done until one succeeds");
+                        tracing::warn!(
+                            error = chain(&error),
+                            "a sweep failed; nothing is done until one succeeds"
+                        );
                     }
                     return;
                 }
@@ -108,6 +118,7 @@ impl Sweeper {
             self.waker.start(entry);
         }
         let sessions: Vec<SessionId> = due.into_iter().flat_map(|swept| swept.due).collect();
+        self.metrics().due.inc_by(sessions.len() as u64);
         for chunk in sessions.chunks(500) {
             // Re-checked before each unit of work.
             if *leadership.borrow() != Some(term) {
@@ -117,16 +128,28 @@ impl Sweeper {
             for (session, review) in chunk.iter().zip(reviews) {
                 match review {
                     Ok(review) => self.reviewed(session, &review, term).await,
-                    Err(error) => tracing::warn!(%session, %error, "a review failed; it is due again"),
+                    Err(error) => {
+                        self.metrics().reviews.inc(ReviewResult::Failed);
+                        tracing::warn!(%session, %error, "a review failed; it is due again");
+                    }
                 }
             }
         }
     }
 
+    fn metrics(&self) -> &SweepMetrics {
+        &self.store.metrics().sweep
+    }
+
     async fn reviewed(&self, session: &SessionId, review: &Review, term: u64) {
+        self.metrics().expired.inc_by(review.expired.into());
+        self.metrics().reviews.inc(review.outcome.into());
         match review.outcome {
             ReviewOutcome::Hibernate => self.act(session.clone(), review.generation, term),
-            ReviewOutcome::WouldHibernate => tracing::debug!(%session, "would hibernate (mode observe)"),
+            ReviewOutcome::WouldHibernate => {
+                self.metrics().would_hibernate.inc();
+                tracing::debug!(%session, "would hibernate (mode observe)");
+            }
             ReviewOutcome::Waiting
             | ReviewOutcome::Wake
             | ReviewOutcome::Terminated
@@ -141,6 +164,7 @@ impl Sweeper {
         let Some(begun) = self.in_flight.begin(&session) else {
             return;
         };
+        self.metrics().hibernations.inc(HibernationStep::Decided);
         let (actor, acts) = (self.actor.clone(), Arc::clone(&self.acts));
         self.tasks.spawn("hibernation", async move {
             let _begun = begun;
@@ -155,13 +179,20 @@ impl Sweeper {
         let holds = swept.iter().filter_map(|swept| swept.hold.as_ref());
         let longest = holds.clone().max_by_key(|hold| hold.left_ms);
         let was_holding = std::mem::replace(&mut self.is_holding, longest.is_some());
+        let guard = &self.store.metrics().guard;
+        guard
+            .holding
+            .set(i64::try_from(holds.clone().count()).unwrap_or(i64::MAX));
         match longest {
-            Some(hold) if !was_holding => tracing::warn!(
-                reason = hold.reason,
-                partitions = holds.count(),
-                for_ms = hold.left_ms,
-                "hold: nothing expires and nothing is put to sleep"
-            ),
+            Some(hold) if !was_holding => {
+                guard.hold_started(&hold.reason);
+                tracing::warn!(
+                    reason = hold.reason,
+                    partitions = holds.count(),
+                    for_ms = hold.left_ms,
+                    "hold: nothing expires and nothing is put to sleep"
+                );
+            }
             None if was_holding => tracing::info!("the hold is over"),
             _ => {}
         }
@@ -185,6 +216,19 @@ impl Sweeper {
         }
         if is_changed || is_first {
             self.observer.relist();
+        }
+    }
+}
+
+impl From<ReviewOutcome> for ReviewResult {
+    fn from(outcome: ReviewOutcome) -> Self {
+        match outcome {
+            ReviewOutcome::Hibernate => Self::Hibernate,
+            ReviewOutcome::WouldHibernate => Self::WouldHibernate,
+            ReviewOutcome::Waiting => Self::Waiting,
+            ReviewOutcome::Wake => Self::Wake,
+            ReviewOutcome::Terminated => Self::Terminated,
+            ReviewOutcome::Unknown => Self::Unknown,
         }
     }
 }
