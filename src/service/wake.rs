@@ -15,6 +15,7 @@ use crate::lifecycle::Tasks;
 use crate::platform::{Platform, PlatformError};
 use crate::store::StoreError;
 use crate::store::redis::{Claim, Observation, RedisStore, WakeEntry};
+use crate::telemetry::metrics::WakeStep;
 
 /// How long one process may work on an entry alone; when it dies, the leader takes it after this.
 const CLAIM: Duration = Duration::from_secs(15);
@@ -38,6 +39,8 @@ pub struct Waker {
 
 /// How one attempt ended.
 enum Attempt {
+    /// The platform took it.
+    Woken,
     /// Nothing is left to do for this entry.
     Done,
     /// The object changed meanwhile: read again at once.
@@ -82,28 +85,43 @@ impl Waker {
             return;
         };
         let waker = self.clone();
+        let (metrics, began) = (self.store.metrics().wake.clone(), Instant::now());
+        metrics.queue.inc();
         self.tasks.spawn("wake", async move {
             let _begun = begun;
             // The slot comes before the claim: a claim that waits for a slot would run out unused.
             let Ok(_slot) = waker.slots.acquire().await else { return };
+            metrics.queue.dec();
+            metrics.in_flight.inc();
             // On the heap, and only now: many thousands may wait for a slot, and a wake under way takes 20 kB.
-            if let Err(error) = Box::pin(waker.carry_out(&entry)).await {
+            match Box::pin(waker.carry_out(&entry)).await {
+                Ok(true) => {
+                    metrics.steps.inc(WakeStep::CarriedOut);
+                    metrics.duration.observe(began.elapsed().as_secs_f64());
+                }
+                Ok(false) => {}
+                Err(error) => {
+                metrics.steps.inc(WakeStep::Interrupted);
                 tracing::warn!(session = %entry.session, %error, "a wake could not be carried out; the leader tries again");
+                }
             }
+            metrics.in_flight.dec();
         });
     }
 
-    async fn carry_out(&self, entry: &WakeEntry) -> Result<(), StoreError> {
+    /// Gives whether the platform took it.
+    async fn carry_out(&self, entry: &WakeEntry) -> Result<bool, StoreError> {
         let until = Instant::now() + CLAIM;
         let claim_ms = u64::try_from(CLAIM.as_millis()).unwrap_or(u64::MAX);
         if self.store.wake_claim(entry, claim_ms).await? != Claim::Ours {
-            return Ok(());
+            return Ok(false);
         }
         let mut backoff = Backoff(FIRST_BACKOFF);
         let mut conflicts = 0;
         loop {
             let (reason, delay) = match self.attempt(entry).await? {
-                Attempt::Done => return Ok(()),
+                Attempt::Woken => return Ok(true),
+                Attempt::Done => return Ok(false),
                 Attempt::Again if conflicts < CONFLICTS => {
                     conflicts += 1;
                     continue;
@@ -117,6 +135,7 @@ impl Waker {
                 }
                 Attempt::Refused(reason) => {
                     tracing::warn!(session = %entry.session, reason, "the platform refuses to wake a session");
+                    self.store.metrics().wake.steps.inc(WakeStep::Refused);
                     return self.fail(entry, &reason, RETRY).await;
                 }
                 Attempt::BackOff(reason, asked) => {
@@ -128,15 +147,16 @@ impl Waker {
             };
             if Instant::now() + delay >= until {
                 tracing::warn!(session = %entry.session, reason, "a wake failed within its claim");
+                self.store.metrics().wake.steps.inc(WakeStep::Failed);
                 return self.fail(entry, &reason, delay.max(RETRY)).await;
             }
             tokio::time::sleep(delay).await;
         }
     }
 
-    async fn fail(&self, entry: &WakeEntry, reason: &str, delay: Duration) -> Result<(), StoreError> {
+    async fn fail(&self, entry: &WakeEntry, reason: &str, delay: Duration) -> Result<bool, StoreError> {
         let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        self.store.wake_fail(entry, reason, delay_ms).await.map(drop)
+        self.store.wake_fail(entry, reason, delay_ms).await.map(|_| false)
     }
 
     /// Read, confirm, patch, done: in this order, each time anew.
@@ -181,7 +201,7 @@ impl Waker {
             Claim::Stale => Attempt::Again,
             Claim::Ours | Claim::Held | Claim::Over => {
                 tracing::info!(session = %entry.session, generation = %entry.generation, "woken");
-                Attempt::Done
+                Attempt::Woken
             }
         })
     }
