@@ -17,4 +17,5 @@ mod platform;
 mod retry;
 mod sessions;
 mod support;
+mod telemetry;
 mod wakes;
