@@ -13,7 +13,7 @@ use crate::lifecycle::Tasks;
 use crate::store::StoreError;
 use crate::store::postgres::Postgres;
 use crate::store::redis::{LeaseReply, RedisStore};
-use crate::telemetry::metrics::LeadershipMetrics;
+use crate::telemetry::metrics::Metrics;
 
 /// Term of the leader this process is; `None` while it does not lead.
 pub type Leadership = watch::Receiver<Option<u64>>;
@@ -22,7 +22,7 @@ pub type Leadership = watch::Receiver<Option<u64>>;
 #[must_use]
 pub fn start(config: &SweeperConfig, store: &RedisStore, postgres: &Postgres, tasks: &Tasks) -> Leadership {
     let (sender, leadership) = watch::channel(None);
-    show(leadership.clone(), store.metrics().leadership.clone(), tasks);
+    show(leadership.clone(), store.metrics().clone(), tasks);
     match config.sweeper_lease {
         LeaseKind::Redis => {
             let lease = RedisLease {
@@ -53,10 +53,11 @@ pub fn start(config: &SweeperConfig, store: &RedisStore, postgres: &Postgres, ta
 }
 
 /// Keeps the metrics at what the channel says, until its sender is gone.
-fn show(mut leadership: Leadership, metrics: LeadershipMetrics, tasks: &Tasks) {
+fn show(mut leadership: Leadership, metrics: Metrics, tasks: &Tasks) {
     tasks.spawn("leadership metrics", async move {
         while leadership.changed().await.is_ok() {
-            metrics.set(*leadership.borrow_and_update());
+            let term = *leadership.borrow_and_update();
+            metrics.leads(term);
         }
     });
 }

@@ -127,6 +127,16 @@ impl Metrics {
         }
     }
 
+    /// This process leads in this term, or does not lead: then what only the leader knows is nothing here.
+    pub fn leads(&self, term: Option<u64>) {
+        self.leadership.set(term);
+        if term.is_none() {
+            self.guard.forget();
+            self.history.lag(None);
+            self.sweep.would_sleep.set(0);
+        }
+    }
+
     /// The text of `/metrics`. Asks neither Redis nor Postgres, so it answers while they are away.
     #[must_use]
     pub fn encode(&self) -> String {

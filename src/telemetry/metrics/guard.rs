@@ -117,6 +117,12 @@ impl GuardMetrics {
         self.engaged.of(brake).set(i64::from(is_engaged));
     }
 
+    /// Another process leads: holds and brakes are its to tell.
+    pub(super) fn forget(&self) {
+        self.holding.set(0);
+        self.engaged.choose(None);
+    }
+
     /// What a brake held back.
     pub fn held_back(&self, brake: Brake, count: usize) {
         self.held_back.add(brake, count);

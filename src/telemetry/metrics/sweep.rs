@@ -129,7 +129,7 @@ impl LeadershipMetrics {
     }
 
     /// This process leads in this term, or does not lead.
-    pub fn set(&self, term: Option<u64>) {
+    pub(super) fn set(&self, term: Option<u64>) {
         if (self.is_leader.set(i64::from(term.is_some())) == 1) != term.is_some() {
             self.changes.inc();
         }

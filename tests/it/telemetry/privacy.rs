@@ -202,8 +202,8 @@ async fn traffic(cluster: &TestCluster, replica: &ProcessReplica) {
     assert_eq!(call(Method::POST, "/v1/connections/close", Some(many)).await, 200);
 
     cluster.proxies().redis.set(Fault::Cut);
-    let away = call(Method::PUT, &connection("away"), Some(body("canary-away")));
-    assert_eq!(away.await, 503);
+    let path = connection("away");
+    assert_eq!(call(Method::PUT, &path, Some(body("canary-away"))).await, 503);
     cluster.proxies().redis.set(Fault::Pass);
     eventually(SOON, "Redis answers again", async || {
         call(Method::GET, "/v1/sessions/s", None).await == 200
