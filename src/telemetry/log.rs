@@ -10,22 +10,26 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
+use super::wanted::Wanted;
 use crate::config::{LogFormat, TelemetryConfig};
 
 /// How often the file of directives is looked at: soon enough for somebody who waits for it, and one small
 /// read each time.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// What lies below log and traces.
+type Base = Layered<reload::Layer<Wanted, Registry>, Registry>;
 /// A layer of any kind.
-pub(super) type AnyLayer = Box<dyn Layer<Registry> + Send + Sync>;
+pub(super) type AnyLayer = Box<dyn Layer<Base> + Send + Sync>;
 
 /// The log of this process, as far as it can be changed.
 pub struct Log {
-    filter: reload::Handle<EnvFilter, Registry>,
+    wanted: reload::Handle<Wanted, Registry>,
+    has_traces: bool,
     /// `TRACKER_TELEMETRY_LOG`: in force where the file says nothing.
     directives: String,
     file: Option<PathBuf>,
@@ -39,7 +43,11 @@ pub struct Log {
 /// Directives that do not parse, a log that is installed already, an endpoint for traces that cannot be
 /// used.
 pub fn install(config: &TelemetryConfig) -> anyhow::Result<Log> {
-    let (filter, handle) = reload::Layer::new(parse(&config.log)?);
+    let has_traces = config.otlp_endpoint.is_some();
+    let (wanted, handle) = reload::Layer::new(Wanted {
+        directives: parse(&config.log)?,
+        has_traces,
+    });
     let is_terminal = std::io::stderr().is_terminal();
     let is_text = match config.log_format {
         LogFormat::Text => true,
@@ -50,7 +58,6 @@ pub fn install(config: &TelemetryConfig) -> anyhow::Result<Log> {
         fmt::layer()
             .with_writer(std::io::stderr)
             .with_ansi(is_terminal)
-            .with_filter(filter)
             .boxed()
     } else {
         // The list of spans and not the current one: the request id is in the outermost.
@@ -59,7 +66,6 @@ pub fn install(config: &TelemetryConfig) -> anyhow::Result<Log> {
             .flatten_event(true)
             .with_current_span(false)
             .with_writer(std::io::stderr)
-            .with_filter(filter)
             .boxed()
     };
     #[cfg(feature = "otlp")]
@@ -79,10 +85,14 @@ pub fn install(config: &TelemetryConfig) -> anyhow::Result<Log> {
         );
         vec![lines]
     };
-    tracing_subscriber::registry().with(layers).try_init()?;
+    tracing_subscriber::registry()
+        .with(wanted)
+        .with(layers)
+        .try_init()?;
     log_panics();
     Ok(Log {
-        filter: handle,
+        wanted: handle,
+        has_traces,
         directives: config.log.clone(),
         file: config.log_file.clone(),
         #[cfg(feature = "otlp")]
@@ -155,7 +165,13 @@ impl Log {
             }
             Found::Nothing => return,
         };
-        let taken = parse(text).and_then(|filter| Ok(self.filter.reload(filter)?));
+        let taken = parse(text).and_then(|directives| {
+            let has_traces = self.has_traces;
+            Ok(self.wanted.reload(Wanted {
+                directives,
+                has_traces,
+            })?)
+        });
         match taken {
             Ok(()) => tracing::info!(directives = text, "what is logged was changed"),
             Err(error) => tracing::warn!("the log stays as it is: {error:#}"),

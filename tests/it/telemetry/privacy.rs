@@ -157,18 +157,14 @@ async fn traffic(cluster: &TestCluster, replica: &ProcessReplica) {
         let heartbeat = format!("{}/heartbeat", connection(id));
         assert_eq!(call(Method::POST, &heartbeat, None).await, 200);
     }
-    let conflict = call(
-        Method::PUT,
-        &connection("canary-open"),
-        Some(body("canary-conflict")),
-    );
-    assert_eq!(conflict.await, 409);
-    let limit = call(
-        Method::PUT,
-        &connection("canary-third"),
-        Some(body("canary-limit")),
-    );
-    assert_eq!(limit.await, 429);
+    let refused = [
+        ("canary-open", "canary-conflict", 409),
+        ("canary-third", "canary-limit", 429),
+    ];
+    for (id, user, status) in refused {
+        let path = connection(id);
+        assert_eq!(call(Method::PUT, &path, Some(body(user))).await, status);
+    }
     let close = format!("{}?reason=canary-reason", connection("canary-closed"));
     assert_eq!(call(Method::DELETE, &close, None).await, 204);
     // Wrong in each of its fields, and in form.
