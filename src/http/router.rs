@@ -102,10 +102,6 @@ async fn wrong_method() -> Problem {
     )
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the layer hands the panic over by value"
-)]
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response<Body> {
     // Text and place of the panic are in the line before.
     tracing::error!("a request panicked");

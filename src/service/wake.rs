@@ -85,7 +85,7 @@ impl Waker {
             return;
         };
         let waker = self.clone();
-        let (metrics, began) = (self.store.metrics().wake.clone(), Instant::now());
+        let (metrics, filed_at) = (self.store.metrics().wake.clone(), Instant::now());
         metrics.queue.inc();
         self.tasks.spawn("wake", async move {
             let _begun = begun;
@@ -97,7 +97,7 @@ impl Waker {
             match Box::pin(waker.carry_out(&entry)).await {
                 Ok(true) => {
                     metrics.steps.inc(WakeStep::CarriedOut);
-                    metrics.duration.observe(began.elapsed().as_secs_f64());
+                    metrics.duration.observe(filed_at.elapsed().as_secs_f64());
                 }
                 Ok(false) => {}
                 Err(error) => {

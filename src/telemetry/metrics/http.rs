@@ -209,6 +209,7 @@ impl RouteMetrics {
 
 impl InFlight<'_> {
     /// Ends it with the status of its answer; gives how long it took.
+    #[must_use]
     pub fn answered(mut self, status: u16) -> std::time::Duration {
         self.status = match status {
             0..300 => Status::Success,

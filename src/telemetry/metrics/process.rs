@@ -151,7 +151,12 @@ mod tests {
         assert!(seen.open_fds.unwrap() >= 3.0, "{seen:?}");
         assert!(seen.max_fds.unwrap() > seen.open_fds.unwrap(), "{seen:?}");
         assert!(seen.threads.unwrap() >= 1.0, "{seen:?}");
-        let age = crate::domain::clock::wall_now().as_second() - seen.start_seconds.unwrap() as i64;
-        assert!((-5..3600).contains(&age), "{age} s, {seen:?}");
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "seconds of the epoch are far below 2^52"
+        )]
+        let now = crate::domain::clock::wall_now().as_second() as f64;
+        let age = now - seen.start_seconds.unwrap();
+        assert!((-5.0..3600.0).contains(&age), "{age} s, {seen:?}");
     }
 }

@@ -294,7 +294,7 @@ async fn what_callers_send_is_only_where_it_belongs() {
     for (canary, allowed) in ALLOWED {
         assert_eq!(
             found(canary),
-            BTreeSet::from_iter(allowed.iter().copied()),
+            allowed.iter().copied().collect::<BTreeSet<_>>(),
             "{canary}"
         );
     }

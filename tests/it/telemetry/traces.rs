@@ -40,7 +40,9 @@ mod exported {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let collector = Router::new().route("/v1/traces", post(take));
-        let collector = tokio::task::JoinSet::from_iter([async { axum::serve(listener, collector).await }]);
+        let collector = [async { axum::serve(listener, collector).await }]
+            .into_iter()
+            .collect::<tokio::task::JoinSet<_>>();
         let cluster = TestCluster::builder().replicas(0).start().await;
         let mut replica = cluster.process(&[("otlp-endpoint", &endpoint)]).await;
         cluster.platform.create("s").await;
