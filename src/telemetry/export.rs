@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use opentelemetry::KeyValue;
-use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::TracerProvider;
-use opentelemetry_otlp::{WithExportConfig, WithHttpConfig};
+use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -44,7 +44,6 @@ pub(super) fn start(endpoint: &str) -> anyhow::Result<(AnyLayer, Traces)> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
-        .with_headers(HashMap::new())
         .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
         .with_timeout(EXPORT_LIMIT)
         .build()
@@ -113,23 +112,13 @@ impl SpanExporter for Exporter {
     }
 }
 
-struct Headers<F>(F);
-
-impl<'a, F: Fn(&str) -> Option<&'a str>> Extractor for Headers<F> {
-    fn get(&self, key: &str) -> Option<&str> {
-        (self.0)(key)
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        vec!["traceparent", "tracestate"]
-    }
-}
-
 /// Makes `span` a child of the span that `traceparent` names.
 pub(super) fn continue_trace<'a>(span: &tracing::Span, header: impl Fn(&str) -> Option<&'a str>) {
-    if header("traceparent").is_some() {
-        let parent = TraceContextPropagator::new().extract(&Headers(header));
-        // Fails only where traces are not exported.
-        let _ = span.set_parent(parent);
-    }
+    let given = |name: &str| Some((name.to_owned(), header(name)?.to_owned()));
+    let headers: HashMap<String, String> = ["traceparent", "tracestate"]
+        .into_iter()
+        .filter_map(given)
+        .collect();
+    // Fails only where traces are not exported.
+    let _ = span.set_parent(TraceContextPropagator::new().extract(&headers));
 }
