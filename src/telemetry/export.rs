@@ -29,7 +29,7 @@ const LAST_SPANS: Duration = Duration::from_secs(2);
 const EXPORT_LIMIT: Duration = Duration::from_secs(5);
 
 /// What gathers and sends; sends the last spans when dropped.
-pub struct Traces(SdkTracerProvider);
+pub(super) struct Traces(SdkTracerProvider);
 
 impl Drop for Traces {
     fn drop(&mut self) {
