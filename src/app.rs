@@ -11,8 +11,8 @@ use crate::config::{Config, LeaseKind};
 use crate::http::{self, Api, Health};
 use crate::lease;
 use crate::lifecycle::Tasks;
-use crate::platform::Platform;
 use crate::platform::custom_resource::CustomResource;
+use crate::platform::{Measured, Platform};
 use crate::service::access::{Access, Authenticator};
 use crate::service::act::Actor;
 use crate::service::connections::Connections;
@@ -33,6 +33,8 @@ use crate::service::wait::Waiting;
 use crate::service::wake::Waker;
 use crate::store::postgres::Postgres;
 use crate::store::redis::{HeartbeatBatcher, RedisStore};
+use crate::telemetry::Log;
+use crate::telemetry::metrics::Metrics;
 
 /// How often an unknown schema is looked at again.
 const SCHEMA_RETRY: Duration = Duration::from_secs(1);
@@ -59,9 +61,11 @@ impl App {
         // Two groups: servers end first, and only then what their requests need.
         let (tasks, servers) = (Tasks::new(), Tasks::new());
         let access = access(config, &tasks).await?;
-        let store = RedisStore::new(config)?;
-        let postgres = Postgres::connect_lazy(&config.postgres)?;
-        let platform: Arc<dyn Platform> = Arc::new(CustomResource::connect(&config.kubernetes).await?);
+        let metrics = Metrics::new();
+        let store = RedisStore::new(config, &metrics)?;
+        let postgres = Postgres::connect_lazy(&config.postgres)?.with_metrics(&metrics);
+        let platform = Arc::new(CustomResource::connect(&config.kubernetes).await?);
+        let platform: Arc<dyn Platform> = Arc::new(Measured::new(platform, metrics.platform.clone()));
 
         let waker = Waker::new(
             store.clone(),
@@ -134,10 +138,10 @@ impl App {
             check_interval: config.sweeper.sweeper_interval,
             keeps_full_addresses: config.http.full_addresses,
         };
-        let http_address = serve(config.http.http_address, http::router(api), &servers).await?;
+        let http_address = serve(config.http.http_address, http::router(api, &metrics), &servers).await?;
         let operations_address = serve(
             config.http.operations_address,
-            http::operations_router(health),
+            http::operations_router(health, metrics),
             &tasks,
         )
         .await?;
@@ -157,6 +161,12 @@ impl App {
     /// When the handlers cannot be installed.
     pub fn stop_on_signals(&self) -> anyhow::Result<()> {
         self.servers.stop_on_signals()
+    }
+
+    /// Lets what is logged follow its file.
+    pub fn follow_log(&self, log: Log) {
+        let stopping = self.tasks.stopping();
+        self.tasks.spawn_essential("log", log.follow(stopping));
     }
 
     /// Asks the replica to stop.

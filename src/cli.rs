@@ -8,12 +8,13 @@ mod token;
 use clap::{Parser, Subcommand};
 
 use crate::config::TelemetryConfig;
+use crate::telemetry::Log;
 
 /// Knows who is connected to which session, puts idle sessions to sleep and wakes them.
 #[derive(Debug, Parser)]
 #[command(name = "connection-tracker", version, max_term_width = 120)]
 pub struct Cli {
-    /// The log.
+    /// Log and traces.
     #[command(flatten)]
     pub telemetry: TelemetryConfig,
     /// What to do.
@@ -38,9 +39,9 @@ impl Cli {
     ///
     /// # Errors
     /// What went wrong, with what was being done.
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub async fn run(self, log: Log) -> anyhow::Result<()> {
         match self.command {
-            Command::Serve(serve) => serve.run().await,
+            Command::Serve(serve) => serve.run(log).await,
             Command::Migrate(migrate) => migrate.run().await,
             Command::Openapi => openapi::run(),
             Command::Token(token) => token.run(),

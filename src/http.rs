@@ -15,6 +15,7 @@ mod export;
 mod extract;
 mod hands;
 mod history;
+mod observed;
 mod open_body;
 mod openapi;
 mod operations;
@@ -28,6 +29,7 @@ mod stats;
 mod stats_top;
 mod wait;
 
+pub use observed::Observed;
 pub use operations::{Health, router as operations_router};
 pub use problem::Problem;
 pub use router::{document, layered, router};

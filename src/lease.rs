@@ -13,6 +13,7 @@ use crate::lifecycle::Tasks;
 use crate::store::StoreError;
 use crate::store::postgres::Postgres;
 use crate::store::redis::{LeaseReply, RedisStore};
+use crate::telemetry::metrics::Metrics;
 
 /// Term of the leader this process is; `None` while it does not lead.
 pub type Leadership = watch::Receiver<Option<u64>>;
@@ -21,6 +22,7 @@ pub type Leadership = watch::Receiver<Option<u64>>;
 #[must_use]
 pub fn start(config: &SweeperConfig, store: &RedisStore, postgres: &Postgres, tasks: &Tasks) -> Leadership {
     let (sender, leadership) = watch::channel(None);
+    show(leadership.clone(), store.metrics().clone(), tasks);
     match config.sweeper_lease {
         LeaseKind::Redis => {
             let lease = RedisLease {
@@ -48,6 +50,16 @@ pub fn start(config: &SweeperConfig, store: &RedisStore, postgres: &Postgres, ta
         LeaseKind::Never => keep_open(sender, tasks),
     }
     leadership
+}
+
+/// Keeps the metrics at what the channel says, until its sender is gone.
+fn show(mut leadership: Leadership, metrics: Metrics, tasks: &Tasks) {
+    tasks.spawn("leadership metrics", async move {
+        while leadership.changed().await.is_ok() {
+            let term = *leadership.borrow_and_update();
+            metrics.leads(term);
+        }
+    });
 }
 
 fn keep_open(sender: watch::Sender<Option<u64>>, tasks: &Tasks) {

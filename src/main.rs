@@ -9,11 +9,14 @@ use connection_tracker::telemetry;
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(error) = telemetry::install(&cli.telemetry) {
-        eprintln!("connection-tracker: the log cannot be set up: {error:#}");
-        return ExitCode::FAILURE;
-    }
-    match cli.run().await {
+    let log = match telemetry::install(&cli.telemetry) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("connection-tracker: log or traces cannot be set up: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match cli.run(log).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");

@@ -4,6 +4,7 @@
 
 pub mod custom_resource;
 pub mod idle_timeout;
+mod measured;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
 
 pub use custom_resource::{ConnectError, CustomResource};
+pub use measured::Measured;
 
 /// What the platform answered instead of an object.
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,8 @@
 pub mod postgres;
 pub mod redis;
 
+use crate::telemetry::metrics::Failure;
+
 /// What went wrong with a store, with what was being done.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -59,6 +61,17 @@ impl StoreError {
                 doing,
                 detail: detail.clone(),
             },
+        }
+    }
+
+    /// Its kind, as a label.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Unavailable { .. } => Failure::Unavailable,
+            Self::Timeout { .. } => Failure::Timeout,
+            Self::Corrupt { .. } => Failure::Corrupt,
+            Self::Conflict { .. } => Failure::Conflict,
         }
     }
 

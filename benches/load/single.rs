@@ -11,7 +11,7 @@ use axum::extract::Path;
 use axum::routing::post;
 use axum::serve::ListenerExt;
 use axum::{Json, Router};
-use connection_tracker::http::layered;
+use connection_tracker::http::{Observed, layered};
 use rand::seq::SliceRandom;
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -40,7 +40,7 @@ async fn nothing(Path((_session, _connection)): Path<(String, String)>) -> Json<
 /// Serves the handler that does nothing until the process is ended.
 pub(crate) async fn serve_noop(address: SocketAddr) -> anyhow::Result<()> {
     let path = "/v1/sessions/{session}/connections/{connection}/heartbeat";
-    let router = layered(Router::new().route(path, post(nothing)));
+    let router = layered(Router::new().route(path, post(nothing)), Observed::nothing());
     let listener = TcpListener::bind(address).await?.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });

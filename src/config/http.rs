@@ -11,7 +11,7 @@ pub struct HttpConfig {
     /// Address of the API
     #[arg(long, env = "TRACKER_HTTP_ADDRESS", default_value = "127.0.0.1:8080")]
     pub http_address: SocketAddr,
-    /// Address of /livez and /readyz; never expose it
+    /// Address of /livez, /readyz and /metrics; never expose it
     #[arg(
         long,
         env = "TRACKER_HTTP_OPERATIONS_ADDRESS",

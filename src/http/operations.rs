@@ -1,4 +1,4 @@
-//! The operations server: is the process alive, and should the load balancer send it requests.
+//! The operations server: is the process alive, should the load balancer send it requests, and what it counted.
 //!
 //! Readiness never looks at a dependency that replicas share: else all of them would leave the load
 //! balancer at once. `?verbose` tells which of the conditions holds.
@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
+
+use crate::telemetry::metrics::{self, Metrics};
 
 /// What readiness depends on.
 #[derive(Clone)]
@@ -36,12 +38,17 @@ impl Health {
     }
 }
 
-/// `/livez` and `/readyz`.
-pub fn router(health: Health) -> Router {
+/// `/livez`, `/readyz` and `/metrics`.
+pub fn router(health: Health, metrics: Metrics) -> Router {
     Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .with_state(health)
+        .route("/metrics", get(async move || scrape(&metrics)))
+}
+
+fn scrape(metrics: &Metrics) -> Response {
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics.encode()).into_response()
 }
 
 async fn ready(

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::service::TrackError;
 use crate::service::access::Unauthenticated;
 use crate::store::StoreError;
+use crate::telemetry::chain;
 
 /// First part of every type; a client trusts only these.
 const TYPE_PREFIX: &str = "urn:connection-tracker:problem:";
@@ -177,18 +178,6 @@ fn from_store(error: &StoreError) -> Problem {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "")
         }
     }
-}
-
-/// An error with everything below it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        next = source.source();
-    }
-    text
 }
 
 impl IntoResponse for Problem {

@@ -5,21 +5,22 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderName, Request, Response, StatusCode};
+use axum::http::{Request, Response, StatusCode};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::observed::{Observed, observe};
 use super::problem::Problem;
 use super::state::Api;
 use super::{
     admin, auth, bare_id, batch, connection, docs, explain, hands, history, openapi, session, session_list,
     stats, wait,
 };
+use crate::telemetry::metrics::Metrics;
 
 /// Longest a request may take; above every timeout of the stores, so that those speak first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -64,9 +65,10 @@ pub fn document() -> String {
 }
 
 /// The API with everything around it.
-pub fn router(api: Api) -> Router {
+pub fn router(api: Api, metrics: &Metrics) -> Router {
     let (routes, mut document) = api_router().split_for_parts();
     openapi::describe_access(&mut document, !api.access.is_open());
+    let observed = Observed::new(metrics, &document);
     let count_is_no_id = axum::routing::put(connection::count_is_no_id).delete(connection::count_is_no_id);
     let api = Arc::new(api);
     let mut routes = routes
@@ -83,20 +85,18 @@ pub fn router(api: Api) -> Router {
         let is_no_id = axum::routing::get(bare_id::name_is_no_id).delete(bare_id::name_is_no_id);
         routes = routes.route(&format!("/v1/connections/{batch}"), is_no_id);
     }
-    layered(routes)
+    layered(routes, observed)
 }
 
 /// Adds the fallbacks and layers that every request passes; the bench puts the same around a handler
 /// that does nothing.
-pub fn layered(routes: Router) -> Router {
-    let id = HeaderName::from_static("x-request-id");
+pub fn layered(routes: Router, observed: Observed) -> Router {
     routes
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(axum::middleware::from_fn(bounded))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(PropagateRequestIdLayer::new(id.clone()))
-        .layer(SetRequestIdLayer::new(id, MakeRequestUuid))
+        .layer(axum::middleware::from_fn_with_state(observed, observe))
 }
 
 /// Ends a request that takes too long with a problem, as every other error.
@@ -123,15 +123,8 @@ async fn wrong_method() -> Problem {
     )
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the layer hands the panic over by value"
-)]
-fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response<Body> {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
-    tracing::error!(panic = text.unwrap_or("no text"), "a request panicked");
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response<Body> {
+    // Text and place of the panic are in the line before.
+    tracing::error!("a request panicked");
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "").into_response()
 }

@@ -10,6 +10,7 @@ use crate::domain::{Generation, SessionId, SessionState};
 use crate::platform::{Platform, PlatformError};
 use crate::store::StoreError;
 use crate::store::redis::{Confirmation, Observation, RedisStore};
+use crate::telemetry::metrics::HibernationStep;
 
 use super::gone::gone;
 
@@ -61,12 +62,17 @@ impl Actor {
         }
         match self.store.session_confirm(session, acting, term).await? {
             Confirmation::Confirmed => {}
-            Confirmation::Over => return Ok(Round::Over),
+            Confirmation::Over => {
+                self.count(HibernationStep::Undone);
+                return Ok(Round::Over);
+            }
             Confirmation::Fenced => {
+                self.count(HibernationStep::Fenced);
                 tracing::warn!(%session, term, "a newer leader acts; this one stops");
                 return Ok(Round::Over);
             }
             Confirmation::NotReplicated => {
+                self.count(HibernationStep::NotReplicated);
                 tracing::warn!(%session, "no replica confirmed the decision in time; not acting on it now");
                 return Ok(Round::Over);
             }
@@ -77,9 +83,16 @@ impl Actor {
             .await
         {
             Ok(object) => self.settle(session, acting, &object.version).await,
-            Err(PlatformError::Conflict { .. }) => Ok(Round::Again),
+            Err(PlatformError::Conflict { .. }) => {
+                self.count(HibernationStep::Conflict);
+                Ok(Round::Again)
+            }
             Err(error) => self.refused(session, acting, error).await,
         }
+    }
+
+    fn count(&self, step: HibernationStep) {
+        self.store.metrics().sweep.hibernations.inc(step);
     }
 
     async fn settle(
@@ -89,6 +102,7 @@ impl Actor {
         version: &str,
     ) -> Result<Round, StoreError> {
         if self.store.session_settle(session, acting, version).await? {
+            self.count(HibernationStep::Settled);
             tracing::info!(%session, generation = %acting, "hibernated");
             return Ok(Round::Over);
         }
@@ -101,6 +115,7 @@ impl Actor {
         Ok(match record.map(|record| record.state) {
             Some(SessionState::Hibernating) => Round::Again,
             Some(SessionState::Hibernated) => {
+                self.count(HibernationStep::Settled);
                 tracing::info!(%session, generation = %acting, "hibernated, as the watch has seen already");
                 Round::Over
             }
@@ -120,6 +135,7 @@ impl Actor {
             }
             PlatformError::Conflict { .. } => return Ok(Round::Again),
             PlatformError::Unavailable { .. } => {
+                self.count(HibernationStep::Unknown);
                 tracing::warn!(%session, %error, "the outcome of a hibernation is not known; read again at its deadline");
             }
             PlatformError::Refused { .. } => {
@@ -127,6 +143,10 @@ impl Actor {
                     .store
                     .session_refuse(session, acting, &error.to_string())
                     .await?;
+                self.count(HibernationStep::Refused);
+                if given_up {
+                    self.count(HibernationStep::Abandoned);
+                }
                 tracing::warn!(%session, %error, given_up, "the platform refuses to hibernate a session");
             }
         }

@@ -17,6 +17,7 @@ use crate::store::redis::{
     CloseReply, ConnectionView, Count, HeartbeatBatcher, HeartbeatOutcome, HeartbeatTarget, OpenReply,
     Opened, RedisStore, WakeEntry,
 };
+use crate::telemetry::metrics::{CloseOutcome, ConnectionMetrics, OpenOutcome, WakeStep};
 
 /// Connections of the list of one session that are shown at most.
 const LIST_LIMIT: u32 = 10_000;
@@ -94,6 +95,16 @@ impl Connections {
         session: &SessionId,
         request: &OpenRequest,
     ) -> Result<(Opened, Option<Placed>), TrackError> {
+        let result = self.try_open(session, request).await;
+        self.metrics().opens.inc(counted(&result));
+        result
+    }
+
+    async fn try_open(
+        &self,
+        session: &SessionId,
+        request: &OpenRequest,
+    ) -> Result<(Opened, Option<Placed>), TrackError> {
         for _ in 0..INTRODUCTIONS {
             match self.store.connection_open(session, request).await? {
                 OpenReply::SessionUnknown => self.introducer.introduce(session).await?,
@@ -102,6 +113,10 @@ impl Connections {
         }
         let reply = self.store.connection_open(session, request).await?;
         self.opened(session, &request.id, reply).await
+    }
+
+    fn metrics(&self) -> &ConnectionMetrics {
+        &self.store.metrics().connection
     }
 
     async fn opened(
@@ -115,6 +130,7 @@ impl Connections {
                 self.whereabouts.saw(session, connection);
                 let placed = match opened.wake {
                     Some(generation) => {
+                        self.store.metrics().wake.steps.inc(WakeStep::Filed);
                         let entry = WakeEntry {
                             session: session.clone(),
                             generation,
@@ -160,11 +176,16 @@ impl Connections {
                     let (session, request) = &requests[index];
                     known.push(async move { (index, self.opened(session, &request.id, reply).await) });
                 }
-                Err(error) => outcomes[index] = outcome(Err(error.into())),
+                Err(error) => {
+                    let result = Err(error.into());
+                    self.metrics().opens.inc(counted(&result));
+                    outcomes[index] = outcome(result);
+                }
             }
         }
         // Together: each wake that was filed asks for a slot.
         for (index, opened) in futures_util::future::join_all(known).await {
+            self.metrics().opens.inc(counted(&opened));
             outcomes[index] = outcome(opened);
         }
         let mut asked = futures_util::stream::iter(unknown)
@@ -211,6 +232,7 @@ impl Connections {
         let replies = self.store.connection_close_many(targets, reason).await;
         replies
             .into_iter()
+            .inspect(|reply| self.metrics().closes.inc(closed(reply.as_ref().ok())))
             .map(|reply| match reply {
                 Ok(_) => ItemOutcome::Accepted,
                 Err(error) => {
@@ -233,7 +255,9 @@ impl Connections {
     ) -> Result<CloseReply, TrackError> {
         let target = [(session.clone(), connection.clone())];
         let reply = self.store.connection_close_many(&target, reason).await.pop();
-        Ok(reply.expect("one answer per target")?)
+        let reply = reply.expect("one answer per target");
+        self.metrics().closes.inc(closed(reply.as_ref().ok()));
+        Ok(reply?)
     }
 
     /// Exact number of live connections.
@@ -264,6 +288,28 @@ impl Connections {
             .connection_list(session, LIST_LIMIT)
             .await?
             .ok_or(TrackError::SessionUnknown)
+    }
+}
+
+fn counted(result: &Result<(Opened, Option<Placed>), TrackError>) -> OpenOutcome {
+    match result {
+        Ok((opened, _)) if opened.is_repeated => OpenOutcome::Repeated,
+        Ok(_) => OpenOutcome::Opened,
+        Err(TrackError::Closed) => OpenOutcome::Closed,
+        Err(TrackError::Conflict) => OpenOutcome::Conflict,
+        Err(TrackError::SessionUnknown) => OpenOutcome::SessionNotFound,
+        Err(TrackError::SessionTerminated) => OpenOutcome::SessionTerminated,
+        Err(TrackError::SessionHibernated | TrackError::Contested { .. }) => OpenOutcome::SessionHibernated,
+        Err(TrackError::LimitReached { .. }) => OpenOutcome::LimitReached,
+        Err(_) => OpenOutcome::Unavailable,
+    }
+}
+
+fn closed(reply: Option<&CloseReply>) -> CloseOutcome {
+    match reply {
+        Some(reply) if reply.has_ended => CloseOutcome::Closed,
+        Some(_) => CloseOutcome::Repeated,
+        None => CloseOutcome::Unavailable,
     }
 }
 

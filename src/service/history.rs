@@ -9,13 +9,17 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::HistoryConfig;
-use crate::domain::event::{HistoryEntry, StreamId};
+use crate::domain::event::{Event, HistoryEntry, StreamId};
 use crate::lease::{self, Leadership};
 use crate::lifecycle::Tasks;
 use crate::store::StoreError;
 use crate::store::postgres::{DeadLetter, Postgres};
 use crate::store::redis::{Partition, RedisStore};
+use crate::telemetry::chain;
+use crate::telemetry::metrics::HistoryMetrics;
 
+/// Reasons of changes that undo what a hand did, or follow it against what was written.
+const BY_HANDS: [&str; 2] = ["hibernated_by_hand_with_live_connections", "woken_by_hand"];
 /// Partitions of one transaction: with the largest batch of each it stays well under what Postgres
 /// takes within its time limit, however much has waited.
 const PER_TRANSACTION: usize = 32;
@@ -23,6 +27,9 @@ const PER_TRANSACTION: usize = 32;
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// How often the partitions of the coming months are made sure of.
 const PARTITIONS_EVERY: Duration = Duration::from_secs(6 * 3600);
+
+/// How often what waits is counted: two short pipelines over all partitions.
+const LAG_EVERY: Duration = Duration::from_secs(2);
 
 /// Brings history from Redis into Postgres.
 pub struct HistoryDrain {
@@ -46,6 +53,7 @@ impl HistoryDrain {
 
     /// Starts draining while this process leads.
     pub fn start(self, mut leadership: Leadership, tasks: &Tasks) {
+        count_lag(self.store.clone(), leadership.clone(), tasks);
         let stopping = tasks.stopping();
         tasks.spawn_essential("history", async move {
             let mut made = None::<tokio::time::Instant>;
@@ -63,9 +71,13 @@ impl HistoryDrain {
                     }
                     Err(error) => {
                         if failures == 0 {
-                            tracing::warn!(%error, "history cannot be written; it waits in Redis");
+                            tracing::warn!(
+                                error = chain(&error),
+                                "history cannot be written; it waits in Redis"
+                            );
                         }
                         failures += 1;
+                        self.metrics().failures.inc();
                         (self.interval * 2_u32.saturating_pow(failures.min(10))).min(LONGEST_PAUSE)
                     }
                 };
@@ -76,6 +88,10 @@ impl HistoryDrain {
             }
             Ok(())
         });
+    }
+
+    fn metrics(&self) -> &HistoryMetrics {
+        &self.store.metrics().history
     }
 
     /// Until nothing is left, or the leadership is.
@@ -111,7 +127,8 @@ impl HistoryDrain {
             match entry.decode() {
                 Ok(entry) => readable.push(entry),
                 Err(error) => {
-                    tracing::error!(partition = %entry.partition, id = %entry.id, error, "an entry of the history cannot be read; kept in dead_letters");
+                    // Not why: it quotes what was found, which may be about a person. That is in the table.
+                    tracing::error!(partition = %entry.partition, id = %entry.id, "an entry of the history cannot be read; kept in dead_letters");
                     poison.push(DeadLetter {
                         partition: entry.partition.number(),
                         stream_id: entry.id,
@@ -122,9 +139,53 @@ impl HistoryDrain {
                 }
             }
         }
-        self.postgres.append(&readable, &poison).await?;
+        let dead = self.postgres.append(&readable, &poison).await?;
+        self.metrics().dead_letters.inc_by(dead as u64);
+        self.metrics().drained.inc_by(entries.len() as u64);
+        readable.iter().for_each(|entry| self.count(entry));
         // Only now: what Postgres has committed may be forgotten.
         self.store.history_trim(&committed).await?;
         Ok(entries.len())
     }
+}
+
+impl HistoryDrain {
+    /// What only the scripts know, counted where it comes by.
+    fn count(&self, entry: &HistoryEntry) {
+        let metrics = self.store.metrics();
+        match &entry.event {
+            Event::Seen(seen) => {
+                metrics.connection.seen.inc_by(seen.connections.len() as u64);
+            }
+            Event::Session(event) if event.kind == "contested" => {
+                metrics.guard.left_alone.inc();
+                tracing::warn!(session = %entry.session, "others keep changing this object back; it is left alone for a while");
+            }
+            Event::Session(event) if BY_HANDS.contains(&event.reason.as_str()) => {
+                metrics.guard.flips.inc();
+            }
+            Event::Session(_) | Event::Opened(_) | Event::Ended(_) => {}
+        }
+    }
+}
+
+/// Keeps the metrics at what waits, apart from the drain, which may be waiting for Postgres.
+fn count_lag(store: RedisStore, mut leadership: Leadership, tasks: &Tasks) {
+    let stopping = tasks.stopping();
+    tasks.spawn_essential("history lag", async move {
+        while lease::leading(&mut leadership, &stopping).await.is_some() {
+            match store.history_lag().await {
+                Ok(lag) => store.metrics().history.lag(Some(lag)),
+                Err(error) => tracing::debug!(%error, "what waits in the streams could not be counted"),
+            }
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = tokio::time::sleep(LAG_EVERY) => {}
+            }
+            if leadership.borrow().is_none() {
+                store.metrics().history.lag(None);
+            }
+        }
+        Ok(())
+    });
 }

@@ -14,6 +14,7 @@ use crate::domain::mode::{Adopt, Mode, ModeRecord};
 use crate::lifecycle::Tasks;
 use crate::store::postgres::Postgres;
 use crate::store::redis::{Partition, RedisStore};
+use crate::telemetry::chain;
 
 /// How often the mode is read from Postgres, so that a change made elsewhere reaches lost guards too.
 const READ_EVERY: Duration = Duration::from_secs(2);
@@ -99,6 +100,9 @@ impl ModeService {
                 let next = Instant::now() + READ_EVERY;
                 match service.postgres.mode().await {
                     Ok(record) => {
+                        // Nobody ever set one: then it observes.
+                        let mode = record.as_ref().map_or(Mode::Observe, |record| record.mode);
+                        service.store.metrics().guard.mode(mode);
                         service.known.send_replace(record);
                     }
                     Err(error) => tracing::debug!(%error, "the mode could not be read"),
@@ -131,7 +135,7 @@ impl ModeService {
             }
         }
         match &failed {
-            Some(error) if !was_away => tracing::warn!(%error, "Redis cannot be reached"),
+            Some(error) if !was_away => tracing::warn!(error = chain(error), "Redis cannot be reached"),
             None if was_away => tracing::info!("Redis can be reached again"),
             _ => {}
         }

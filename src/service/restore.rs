@@ -106,6 +106,7 @@ impl Restorer {
                     is_told = false;
                     if pass.restored != Restored::default() {
                         let Restored { brought, ended } = pass.restored;
+                        self.store.metrics().connection.restored.inc_by(brought.into());
                         tracing::info!(
                             brought,
                             ended,

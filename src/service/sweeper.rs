@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rand::seq::SliceRandom;
 use tokio::sync::Semaphore;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use self::brake::Brake;
 use self::notice::Notice;
@@ -26,6 +26,8 @@ use crate::lease::{self, Leadership};
 use crate::lifecycle::Tasks;
 use crate::store::StoreError;
 use crate::store::redis::{Demand, Grant, RedisStore, Review, ReviewOutcome, SweptPartition};
+use crate::telemetry::chain;
+use crate::telemetry::metrics::{HibernationStep, ReviewResult, SweepMetrics};
 
 /// Reviews of one pipeline; the leadership is checked again before each.
 const REVIEWS: usize = 500;
@@ -92,7 +94,11 @@ impl Sweeper {
             while let Some(term) = lease::leading(&mut leadership, &stopping).await {
                 tokio::select! {
                     () = stopping.cancelled() => break,
-                    _ = ticks.tick() => self.sweep(term, &leadership).await,
+                    _ = ticks.tick() => {
+                        let began = Instant::now();
+                        self.sweep(term, &leadership).await;
+                        self.metrics().duration.observe(began.elapsed().as_secs_f64());
+                    }
                 }
             }
             Ok(())
@@ -105,8 +111,12 @@ impl Sweeper {
             Ok(None) => return,
             Err(error) => {
                 // An error or a short read: act on nothing. Said once, not at every sweep.
+                self.metrics().errors.inc();
                 if !std::mem::replace(&mut self.is_failing, true) {
-                    tracing::warn!(%error, "a sweep failed; nothing is done until one succeeds");
+                    tracing::warn!(
+                        error = chain(&error),
+                        "a sweep failed; nothing is done until one succeeds"
+                    );
                 }
                 return;
             }
@@ -131,7 +141,8 @@ impl Sweeper {
         };
         let look = Grant::look(self.brake.wait_ms());
         let due = swept.into_iter().flat_map(|swept| swept.due);
-        let due = due.map(|session| (session, look)).collect();
+        let due: Vec<_> = due.map(|session| (session, look)).collect();
+        self.metrics().due.inc_by(due.len() as u64);
         let wanting = self.review(due, term, leadership).await;
         demand.expire = wanting.iter().map(|wanting| u64::from(wanting.stale)).sum();
         demand.hibernate = wanting.iter().map(|wanting| u64::from(wanting.is_ready)).sum();
@@ -187,7 +198,10 @@ impl Sweeper {
                             });
                         }
                     }
-                    Err(error) => tracing::warn!(%session, %error, "a review failed; it is due again"),
+                    Err(error) => {
+                        self.metrics().reviews.inc(ReviewResult::Failed);
+                        tracing::warn!(%session, %error, "a review failed; it is due again");
+                    }
                 }
             }
         }
@@ -220,11 +234,18 @@ impl Sweeper {
             .collect()
     }
 
+    fn metrics(&self) -> &SweepMetrics {
+        &self.store.metrics().sweep
+    }
+
     async fn reviewed(&self, session: &SessionId, review: &Review, term: u64) {
+        self.metrics().expired.inc_by(review.expired.into());
+        self.metrics().reviews.inc(review.outcome.into());
         match review.outcome {
             ReviewOutcome::Hibernate => self.act(session.clone(), review.generation, term),
             ReviewOutcome::WouldHibernate => {
-                tracing::debug!(%session, "would hibernate (mode observe, or not eligible)")
+                self.metrics().would_hibernate.inc();
+                tracing::debug!(%session, "would hibernate (mode observe, or not eligible)");
             }
             ReviewOutcome::Ready
             | ReviewOutcome::Waiting
@@ -241,6 +262,7 @@ impl Sweeper {
         let Some(begun) = self.in_flight.begin(&session) else {
             return;
         };
+        self.metrics().hibernations.inc(HibernationStep::Decided);
         let (actor, acts) = (self.actor.clone(), Arc::clone(&self.acts));
         self.tasks.spawn("hibernation", async move {
             let _begun = begun;
@@ -248,5 +270,19 @@ impl Sweeper {
             let Ok(_slot) = acts.acquire().await else { return };
             actor.hibernate(&session, generation, term).await;
         });
+    }
+}
+
+impl From<ReviewOutcome> for ReviewResult {
+    fn from(outcome: ReviewOutcome) -> Self {
+        match outcome {
+            ReviewOutcome::Hibernate => Self::Hibernate,
+            ReviewOutcome::WouldHibernate => Self::WouldHibernate,
+            ReviewOutcome::Ready => Self::Ready,
+            ReviewOutcome::Waiting => Self::Waiting,
+            ReviewOutcome::Wake => Self::Wake,
+            ReviewOutcome::Terminated => Self::Terminated,
+            ReviewOutcome::Unknown => Self::Unknown,
+        }
     }
 }

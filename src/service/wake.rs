@@ -17,6 +17,7 @@ use crate::lifecycle::Tasks;
 use crate::platform::{Platform, PlatformError};
 use crate::store::StoreError;
 use crate::store::redis::{Claim, Observation, RedisStore, Slot, WakeEntry, WakeFailure};
+use crate::telemetry::metrics::WakeStep;
 
 /// How long one process may work on an entry alone; when it dies, the leader takes it after this.
 const CLAIM_MS: u64 = 15_000;
@@ -50,6 +51,8 @@ pub enum Placed {
 
 /// How one attempt ended.
 enum Attempt {
+    /// The platform took it.
+    Woken,
     /// Nothing is left to do for this entry.
     Done,
     /// The object changed meanwhile: read again at once.
@@ -121,6 +124,8 @@ impl Waker {
     /// [`StoreError`] when Redis cannot be asked.
     pub async fn call_waiting(&self) -> Result<(u64, u64), StoreError> {
         let called = self.store.slot_release(None, self.slots).await?;
+        let waiting = i64::try_from(called.waiting).unwrap_or(i64::MAX);
+        self.store.metrics().wake.queue.set(waiting);
         for entry in called.entries {
             self.begin(entry, true);
         }
@@ -150,28 +155,44 @@ impl Waker {
             return;
         };
         let waker = self.clone();
+        let (metrics, begun_at) = (self.store.metrics().wake.clone(), Instant::now());
+        metrics.in_flight.inc();
         self.tasks.spawn("wake", async move {
             let _begun = begun;
-            if let Err(error) = Box::pin(waker.carry_out(&entry, is_called)).await {
+            match Box::pin(waker.carry_out(&entry, is_called)).await {
+                Ok(true) => {
+                    metrics.steps.inc(WakeStep::CarriedOut);
+                    metrics.duration.observe(begun_at.elapsed().as_secs_f64());
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    metrics.steps.inc(WakeStep::Interrupted);
                 tracing::warn!(session = %entry.session, %error, "a wake could not be carried out; the leader tries again");
+                }
             }
             match waker.store.slot_release(Some(&entry), waker.slots).await {
-                Ok(called) => called.entries.into_iter().for_each(|next| waker.begin(next, true)),
+                Ok(called) => {
+                    metrics.queue.set(i64::try_from(called.waiting).unwrap_or(i64::MAX));
+                    called.entries.into_iter().for_each(|next| waker.begin(next, true));
+                }
                 Err(error) => tracing::debug!(%error, "a slot was not given back; it runs out by itself"),
             }
+            metrics.in_flight.dec();
         });
     }
 
-    async fn carry_out(&self, entry: &WakeEntry, is_called: bool) -> Result<(), StoreError> {
+    /// Gives whether the platform took it.
+    async fn carry_out(&self, entry: &WakeEntry, is_called: bool) -> Result<bool, StoreError> {
         let until = Instant::now() + CLAIM;
         if self.store.wake_claim(entry, CLAIM_MS, is_called).await? != Claim::Ours {
-            return Ok(());
+            return Ok(false);
         }
         let mut backoff = Backoff(FIRST_BACKOFF);
         let mut conflicts = 0;
         loop {
             let (reason, delay) = match self.attempt(entry).await? {
-                Attempt::Done => return Ok(()),
+                Attempt::Woken => return Ok(true),
+                Attempt::Done => return Ok(false),
                 Attempt::Again if conflicts < CONFLICTS => {
                     conflicts += 1;
                     continue;
@@ -185,6 +206,7 @@ impl Waker {
                 }
                 Attempt::Refused(reason) => {
                     tracing::warn!(session = %entry.session, reason, "the platform refuses to wake a session");
+                    self.store.metrics().wake.steps.inc(WakeStep::Refused);
                     return self.fail(entry, &reason, RETRY, WakeFailure::Refused).await;
                 }
                 Attempt::BackOff(reason, asked) => {
@@ -196,6 +218,7 @@ impl Waker {
             };
             if Instant::now() + delay >= until {
                 tracing::warn!(session = %entry.session, reason, "a wake failed within its claim");
+                self.store.metrics().wake.steps.inc(WakeStep::Failed);
                 let delay = delay.max(RETRY);
                 return self.fail(entry, &reason, delay, WakeFailure::Unavailable).await;
             }
@@ -209,12 +232,12 @@ impl Waker {
         reason: &str,
         delay: Duration,
         failure: WakeFailure,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.store
             .wake_fail(entry, reason, delay_ms, failure)
             .await
-            .map(drop)
+            .map(|_| false)
     }
 
     /// Read, confirm, patch, done: in this order, each time anew.
@@ -259,7 +282,7 @@ impl Waker {
             Claim::Stale => Attempt::Again,
             Claim::Ours | Claim::Held | Claim::Over => {
                 tracing::info!(session = %entry.session, generation = %entry.generation, "woken");
-                Attempt::Done
+                Attempt::Woken
             }
         })
     }

@@ -24,9 +24,12 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::StoreError;
 use crate::config::PostgresConfig;
+use crate::telemetry::metrics::{Counters, Histogram, Metrics, PostgresOutcome};
 
 pub use connections::ConnectionFilter;
 pub use cursor::{ConnectionCursor, InvalidCursor, Page, SessionCursor, SessionEventCursor};
@@ -55,6 +58,8 @@ const SERVER_LIMITS: [(&str, &str); 3] = [
 #[derive(Clone)]
 pub struct Postgres {
     pool: PgPool,
+    calls: Counters<PostgresOutcome>,
+    duration: Histogram,
 }
 
 impl fmt::Debug for Postgres {
@@ -81,31 +86,59 @@ impl Postgres {
             .max_connections(config.postgres_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_lazy_with(options);
-        Ok(Self { pool })
+        // Counted for nobody, unless told otherwise.
+        Ok(Self::over(pool, &Metrics::new()))
+    }
+
+    /// The same, counted in these metrics.
+    #[must_use]
+    pub fn with_metrics(self, metrics: &Metrics) -> Self {
+        Self::over(self.pool, metrics)
+    }
+
+    fn over(pool: PgPool, metrics: &Metrics) -> Self {
+        Self {
+            pool,
+            calls: metrics.postgres.clone(),
+            duration: metrics.postgres_duration.clone(),
+        }
     }
 
     /// Closes the connections once their current use is over.
     pub async fn close(&self) {
         self.pool.close().await;
     }
-}
 
-/// Runs a short call within [`CALL_LIMIT`] and names what it was doing in the error.
-async fn call<T>(
-    doing: &'static str,
-    work: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, StoreError> {
-    within(CALL_LIMIT, doing, work).await
-}
+    /// Runs a short call within [`CALL_LIMIT`] and names what it was doing in the error.
+    async fn call<T>(
+        &self,
+        doing: &'static str,
+        work: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, StoreError> {
+        self.within(CALL_LIMIT, doing, work).await
+    }
 
-/// The same with a limit of its own.
-async fn within<T>(
-    limit: Duration,
-    doing: &'static str,
-    work: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, StoreError> {
-    match tokio::time::timeout(limit, work).await {
-        Ok(result) => result.map_err(|error| error::map(doing, error)),
-        Err(_) => Err(StoreError::Timeout { doing }),
+    /// The same with a limit of its own.
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        doing: &'static str,
+        work: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, StoreError> {
+        let began = Instant::now();
+        let span = tracing::debug_span!("postgres", doing);
+        let answer = match tokio::time::timeout(limit, work.instrument(span)).await {
+            Ok(result) => result.map_err(|error| error::map(doing, error)),
+            Err(_) => Err(StoreError::Timeout { doing }),
+        };
+        self.duration.observe(began.elapsed().as_secs_f64());
+        self.calls.inc(match &answer {
+            Ok(_) => PostgresOutcome::Ok,
+            Err(StoreError::Unavailable { .. }) => PostgresOutcome::Unavailable,
+            Err(StoreError::Timeout { .. }) => PostgresOutcome::Timeout,
+            Err(StoreError::Corrupt { .. }) => PostgresOutcome::Corrupt,
+            Err(StoreError::Conflict { .. }) => PostgresOutcome::Conflict,
+        });
+        answer
     }
 }

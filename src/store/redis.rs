@@ -27,6 +27,7 @@ mod slot;
 mod stats;
 mod wake;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use brake::{Brakes, Demand, Granted, HELD_MS};
@@ -52,6 +53,7 @@ pub use wake::{Claim, WakeEntry, WakeFailure};
 use self::link::Links;
 use super::StoreError;
 use crate::config::Config;
+use crate::telemetry::metrics::{Metrics, ScriptMetrics};
 
 /// The live state in Redis; cloning shares the connections.
 #[derive(Clone)]
@@ -59,6 +61,8 @@ pub struct RedisStore {
     links: Arc<Links>,
     keys: Arc<Keys>,
     wait_replicas: u32,
+    metrics: Metrics,
+    script_metrics: Arc<HashMap<&'static str, ScriptMetrics>>,
     /// An object's idle timeout below this is raised to it.
     window_ms: i64,
 }
@@ -68,13 +72,20 @@ impl RedisStore {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the URL cannot be read.
-    pub fn new(config: &Config) -> Result<Self, StoreError> {
+    pub fn new(config: &Config, metrics: &Metrics) -> Result<Self, StoreError> {
         let keys = Keys::new(&config.redis.redis_prefix);
-        let links = Links::new(&config.redis, Settings::new(config), keys.meta())?;
+        let links = Links::new(
+            &config.redis,
+            Settings::new(config),
+            keys.meta(),
+            metrics.redis.clone(),
+        )?;
         Ok(Self {
             links: Arc::new(links),
             keys: Arc::new(keys),
             wait_replicas: config.redis.redis_wait_replicas,
+            script_metrics: Arc::new(metrics.redis.scripts(scripts().iter().map(|script| script.name))),
+            metrics: metrics.clone(),
             window_ms: i64::try_from(config.session.window.as_millis()).unwrap_or(i64::MAX),
         })
     }
@@ -83,6 +94,12 @@ impl RedisStore {
     #[must_use]
     pub fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// The metrics of the replica that this store belongs to.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// How often another server was found behind the address since the start: a failover or a restart.

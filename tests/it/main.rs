@@ -19,4 +19,5 @@ mod reads;
 mod retry;
 mod sessions;
 mod support;
+mod telemetry;
 mod wakes;

@@ -11,6 +11,7 @@ use rand::RngExt;
 use crate::config::{BrakeConfig, Config};
 use crate::store::StoreError;
 use crate::store::redis::{Demand, Granted, HELD_MS, RedisStore};
+use crate::telemetry::metrics;
 
 /// When a session is looked at again if the grant that follows its first look never comes.
 const FOLLOW_UP_MS: u64 = 1_000;
@@ -59,6 +60,16 @@ impl Brake {
         }
         let granted = self.store.brake_take(demand, &self.limits, self.window).await?;
         self.say(demand, granted);
+        let guard = &self.store.metrics().guard;
+        guard.engaged(metrics::Brake::Expiry, granted.is_expiry_braked());
+        guard.engaged(metrics::Brake::Hibernation, granted.hibernation_held_ms > 0);
+        let back =
+            |wanted: u64, granted: u64| usize::try_from(wanted.saturating_sub(granted)).unwrap_or(usize::MAX);
+        guard.held_back(metrics::Brake::Expiry, back(demand.expire, granted.expire));
+        guard.held_back(
+            metrics::Brake::Hibernation,
+            back(demand.hibernate, granted.hibernate),
+        );
         self.last = granted;
         Ok(granted)
     }

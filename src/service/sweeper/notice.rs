@@ -30,13 +30,19 @@ impl Notice {
         let holds = swept.iter().filter_map(|swept| swept.hold.as_ref());
         let longest = holds.clone().max_by_key(|hold| hold.left_ms);
         let was_holding = std::mem::replace(&mut self.is_holding, longest.is_some());
+        let guard = &self.store.metrics().guard;
+        let partitions = holds.clone().count();
+        guard.holding.set(i64::try_from(partitions).unwrap_or(i64::MAX));
         match longest {
-            Some(hold) if !was_holding => tracing::warn!(
-                reason = hold.reason,
-                partitions = holds.count(),
-                for_ms = hold.left_ms,
-                "hold: nothing expires and nothing is put to sleep"
-            ),
+            Some(hold) if !was_holding => {
+                guard.hold_started(&hold.reason);
+                tracing::warn!(
+                    reason = hold.reason,
+                    partitions,
+                    for_ms = hold.left_ms,
+                    "hold: nothing expires and nothing is put to sleep"
+                );
+            }
             None if was_holding => tracing::info!("the hold is over"),
             _ => {}
         }

@@ -11,7 +11,7 @@ use sqlx::{Acquire, PgConnection};
 
 use super::batch::Batch;
 use super::dead_letter::{self, DeadLetter};
-use super::{Postgres, error, within};
+use super::{Postgres, error};
 use crate::domain::event::HistoryEntry;
 use crate::store::StoreError;
 
@@ -30,7 +30,7 @@ const PARTITION_LOCK: i32 = 0x6374_6870;
 impl Postgres {
     /// Writes `entries`, which must be in stream order within each partition, and `dead_letters`, all or
     /// nothing. An entry that Postgres refuses becomes a dead letter and the rest is written; so after
-    /// `Ok` everything given may be taken off the stream.
+    /// `Ok` everything given may be taken off the stream. Gives the number of dead letters.
     ///
     /// # Errors
     /// Transient errors, where nothing or everything was written: send the same again. A missing table is
@@ -39,21 +39,28 @@ impl Postgres {
         &self,
         entries: &[HistoryEntry],
         dead_letters: &[DeadLetter],
-    ) -> Result<(), StoreError> {
+    ) -> Result<usize, StoreError> {
         if entries.is_empty() && dead_letters.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
-        let whole = within(WHOLE_LIMIT, DOING, async {
+        let whole = self.within(WHOLE_LIMIT, DOING, async {
             match self.append_whole(entries, dead_letters).await {
                 Err(refusal) if error::is_data(&refusal) => Ok(Some(refusal)),
                 other => other.map(|()| None),
             }
         });
         if let Some(refusal) = whole.await? {
-            tracing::warn!(error = %refusal, entries = entries.len(), "history batch refused; taking it apart");
-            within(APART_LIMIT, DOING, self.append_apart(entries, dead_letters)).await?;
+            // Not what Postgres said: it quotes the value it refuses, and values are about people.
+            let code = error::sqlstate(&refusal).unwrap_or_default().into_owned();
+            tracing::warn!(
+                sqlstate = code,
+                entries = entries.len(),
+                "history batch refused; taking it apart"
+            );
+            let apart = self.append_apart(entries, dead_letters);
+            return self.within(APART_LIMIT, DOING, apart).await;
         }
-        Ok(())
+        Ok(dead_letters.len())
     }
 
     async fn append_whole(
@@ -73,7 +80,7 @@ impl Postgres {
         &self,
         entries: &[HistoryEntry],
         dead_letters: &[DeadLetter],
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<usize, sqlx::Error> {
         let mut letters = dead_letters.to_vec();
         let mut transaction = self.pool.begin().await?;
         lock_partitions(&mut transaction, entries, dead_letters).await?;
@@ -100,7 +107,8 @@ impl Postgres {
             }
         }
         dead_letter::write(&mut transaction, &letters).await?;
-        transaction.commit().await
+        transaction.commit().await?;
+        Ok(letters.len())
     }
 }
 

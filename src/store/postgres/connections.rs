@@ -5,9 +5,9 @@ use jiff_sqlx::ToSqlx;
 use sqlx::postgres::PgRow;
 use sqlx::{QueryBuilder, Row};
 
+use super::Postgres;
 use super::cursor::{ConnectionCursor, Page, askable};
 use super::sessions::within;
-use super::{Postgres, call};
 use crate::domain::access::Scope;
 use crate::domain::event::ConnectionRow;
 use crate::domain::{SessionId, UserId};
@@ -78,7 +78,7 @@ impl Postgres {
             .push(" ORDER BY connected_at DESC, session_id DESC, id DESC LIMIT ")
             .push_bind(i64::from(limit) + 1);
 
-        call("reading connections", async {
+        self.call("reading connections", async {
             let rows = query
                 .build()
                 .try_map(|row: PgRow| read(&row))

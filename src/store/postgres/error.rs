@@ -17,7 +17,11 @@ pub(super) fn map(doing: &'static str, error: sqlx::Error) -> StoreError {
             let code = refusal.code().unwrap_or_default().into_owned();
             let detail = format!("{} (SQLSTATE {code})", refusal.message());
             match Meaning::of(&code) {
-                Meaning::Data => StoreError::Corrupt { doing, detail },
+                // The message may quote the value, which may be about a person, and errors are logged.
+                Meaning::Data => StoreError::Corrupt {
+                    doing,
+                    detail: format!("a value was refused (SQLSTATE {code})"),
+                },
                 Meaning::Schema => StoreError::Conflict {
                     doing,
                     detail: format!("{detail}; {RUN_MIGRATE}"),
@@ -84,7 +88,8 @@ pub(super) fn is_undefined_table(error: &sqlx::Error) -> bool {
     sqlstate(error).is_some_and(|code| code == "42P01")
 }
 
-fn sqlstate(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+/// The code of a refusal, if the server gave one.
+pub(super) fn sqlstate(error: &sqlx::Error) -> Option<Cow<'_, str>> {
     error.as_database_error()?.code()
 }
 

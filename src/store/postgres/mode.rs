@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::{Postgres, call};
+use super::Postgres;
 use crate::domain::mode::{Adopt, Mode, ModeRecord};
 use crate::store::StoreError;
 
@@ -13,7 +13,7 @@ impl Postgres {
     /// # Errors
     /// As any call; [`StoreError::Corrupt`] when the row holds a word this binary does not know.
     pub async fn mode(&self) -> Result<Option<ModeRecord>, StoreError> {
-        call("reading the mode", async {
+        self.call("reading the mode", async {
             sqlx::query(
                 "SELECT version, mode, adopt, changed_by, reason, changed_at,
                         (SELECT min(act.changed_at) FROM mode AS act
@@ -41,7 +41,7 @@ impl Postgres {
         by: &str,
         reason: Option<&str>,
     ) -> Result<ModeRecord, StoreError> {
-        call("recording the mode", async {
+        self.call("recording the mode", async {
             sqlx::query(
                 // At least the time in ms: a database that was rebuilt must not start below the copies in
                 // Redis, which would then ignore every change.

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{QueryBuilder, Row};
 
+use super::Postgres;
 use super::sessions::within;
-use super::{Postgres, call};
 use crate::domain::access::Scope;
 use crate::domain::{ConnectionId, SessionId};
 use crate::store::StoreError;
@@ -39,10 +39,11 @@ impl Postgres {
         query.push_bind(connection.as_str());
         within(&mut query, "session_id", scope);
         query.push(" LIMIT 2");
-        let ids: Vec<String> = call("looking up a connection", async {
-            query.build_query_scalar().fetch_all(&self.pool).await
-        })
-        .await?;
+        let ids: Vec<String> = self
+            .call("looking up a connection", async {
+                query.build_query_scalar().fetch_all(&self.pool).await
+            })
+            .await?;
         Ok(ids.iter().filter_map(|id| SessionId::parse(id).ok()).collect())
     }
 
@@ -51,7 +52,7 @@ impl Postgres {
     /// # Errors
     /// As any call: [`StoreError::Unavailable`], [`StoreError::Timeout`].
     pub async fn history_stats(&self, gateways: u32) -> Result<HistoryStats, StoreError> {
-        call("reading the statistics of the history", async {
+        self.call("reading the statistics of the history", async {
             let open_by_gateway = sqlx::query(include_str!("sql/open_by_gateway.sql"))
                 .bind(i64::from(gateways))
                 .try_map(|row: PgRow| Ok((row.try_get("gateway")?, row.try_get("open")?)))
@@ -75,15 +76,16 @@ impl Postgres {
     /// # Errors
     /// As any call: [`StoreError::Unavailable`], [`StoreError::Timeout`].
     pub async fn term_won_at(&self, term: u64, holder: &str) -> Result<Option<Timestamp>, StoreError> {
-        let at: Option<jiff_sqlx::Timestamp> = call("reading when a term was won", async {
-            let term = i64::try_from(term).map_err(|error| sqlx::Error::Encode(error.into()))?;
-            sqlx::query_scalar("SELECT won_at FROM leadership WHERE term = $1 AND holder = $2")
-                .bind(term)
-                .bind(holder)
-                .fetch_optional(&self.pool)
-                .await
-        })
-        .await?;
+        let at: Option<jiff_sqlx::Timestamp> = self
+            .call("reading when a term was won", async {
+                let term = i64::try_from(term).map_err(|error| sqlx::Error::Encode(error.into()))?;
+                sqlx::query_scalar("SELECT won_at FROM leadership WHERE term = $1 AND holder = $2")
+                    .bind(term)
+                    .bind(holder)
+                    .fetch_optional(&self.pool)
+                    .await
+            })
+            .await?;
         Ok(at.map(jiff_sqlx::Timestamp::to_jiff))
     }
 }

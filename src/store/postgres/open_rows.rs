@@ -6,7 +6,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 
-use super::{Postgres, call};
+use super::Postgres;
 use crate::domain::connection::ConnectionDetails;
 use crate::domain::{SessionId, UserId};
 use crate::store::StoreError;
@@ -43,7 +43,7 @@ impl Postgres {
         let (session, id, connected_at_us) = after.map_or(("", "", i64::MIN), |(session, id, at)| {
             (session.as_str(), id.as_str(), *at)
         });
-        call("reading open connections", async {
+        self.call("reading open connections", async {
             let rows = sqlx::query(include_str!("sql/open_connections.sql"))
                 .bind(session)
                 .bind(id)
@@ -69,7 +69,7 @@ impl Postgres {
     /// # Errors
     /// As any call: [`StoreError::Unavailable`], [`StoreError::Timeout`].
     pub async fn last_opened(&self, limit: u32, after: &str) -> Result<Vec<(String, i64)>, StoreError> {
-        call("reading when sessions were last opened", async {
+        self.call("reading when sessions were last opened", async {
             let rows = sqlx::query(
                 "SELECT id, (extract(epoch FROM last_connection) * 1000)::bigint FROM sessions
                  WHERE last_connection IS NOT NULL AND state IS DISTINCT FROM 'terminated' AND id > $1

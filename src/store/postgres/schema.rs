@@ -7,8 +7,8 @@ use jiff_sqlx::ToSqlx;
 use sqlx::Connection;
 use sqlx::migrate::Migrator;
 
+use super::Postgres;
 use super::error::{self, RUN_MIGRATE};
-use super::{Postgres, call, within};
 use crate::domain::clock;
 use crate::store::StoreError;
 
@@ -38,20 +38,21 @@ impl Postgres {
     /// otherwise as any call.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         const DOING: &str = "applying the migrations";
-        let mut connection = call(DOING, self.pool.acquire()).await?.detach();
+        let mut connection = self.call(DOING, self.pool.acquire()).await?.detach();
         // Waiting for the other migrator and changing a large table both take longer than a call may.
-        call(
+        self.call(
             DOING,
             sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut connection),
         )
         .await?;
-        let applied = within(MIGRATE_LIMIT, DOING, async {
-            migrator()
-                .run_direct(None, &mut connection, false)
-                .await
-                .map_err(|error| sqlx::Error::Migrate(Box::new(error)))
-        })
-        .await;
+        let applied = self
+            .within(MIGRATE_LIMIT, DOING, async {
+                migrator()
+                    .run_direct(None, &mut connection, false)
+                    .await
+                    .map_err(|error| sqlx::Error::Migrate(Box::new(error)))
+            })
+            .await;
         // A failed run leaves the lock of the migrator on the connection: it must not go back to the pool,
         // and closing it is what gives the lock back.
         drop(connection.close().await);
@@ -71,15 +72,16 @@ impl Postgres {
             .map(|migration| migration.version)
             .max()
             .unwrap_or(0);
-        let found = call(DOING, async {
-            let query =
-                sqlx::query_scalar("SELECT success FROM _sqlx_migrations WHERE version = $1").bind(wanted);
-            match query.fetch_optional(&self.pool).await {
-                Err(error) if error::is_undefined_table(&error) => Ok(None),
-                other => other,
-            }
-        })
-        .await?;
+        let found = self
+            .call(DOING, async {
+                let query = sqlx::query_scalar("SELECT success FROM _sqlx_migrations WHERE version = $1")
+                    .bind(wanted);
+                match query.fetch_optional(&self.pool).await {
+                    Err(error) if error::is_undefined_table(&error) => Ok(None),
+                    other => other,
+                }
+            })
+            .await?;
         if found == Some(true) {
             Ok(())
         } else {
@@ -97,20 +99,21 @@ impl Postgres {
     /// [`StoreError::Timeout`] when the default partition was busy: nothing is lost, rows go there until
     /// the next call. Otherwise as any call.
     pub async fn make_partitions(&self) -> Result<u32, StoreError> {
-        let made: i32 = within(PARTITIONS_LIMIT, "making partitions ahead", async {
-            let mut transaction = self.pool.begin().await?;
-            sqlx::raw_sql("SET LOCAL statement_timeout = '60s'")
-                .execute(&mut *transaction)
-                .await?;
-            let made = sqlx::query_scalar("SELECT make_connection_partitions($1, $2)")
-                .bind(clock::wall_now().to_sqlx())
-                .bind(MONTHS_AHEAD)
-                .fetch_one(&mut *transaction)
-                .await?;
-            transaction.commit().await?;
-            Ok(made)
-        })
-        .await?;
+        let made: i32 = self
+            .within(PARTITIONS_LIMIT, "making partitions ahead", async {
+                let mut transaction = self.pool.begin().await?;
+                sqlx::raw_sql("SET LOCAL statement_timeout = '60s'")
+                    .execute(&mut *transaction)
+                    .await?;
+                let made = sqlx::query_scalar("SELECT make_connection_partitions($1, $2)")
+                    .bind(clock::wall_now().to_sqlx())
+                    .bind(MONTHS_AHEAD)
+                    .fetch_one(&mut *transaction)
+                    .await?;
+                transaction.commit().await?;
+                Ok(made)
+            })
+            .await?;
         Ok(made.unsigned_abs())
     }
 }

@@ -6,8 +6,8 @@ use jiff_sqlx::ToSqlx;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
+use super::Postgres;
 use super::cursor::{Page, SessionEventCursor};
-use super::{Postgres, call};
 use crate::domain::SessionId;
 use crate::domain::event::SessionEventRow;
 use crate::store::StoreError;
@@ -34,7 +34,7 @@ impl Postgres {
             .bind(before.map_or("", |cursor| &cursor.key))
             // One more than the page tells whether another follows.
             .bind(i64::from(limit) + 1);
-        call("reading the events of a session", async {
+        self.call("reading the events of a session", async {
             let rows = query
                 .try_map(|row: PgRow| read(&row))
                 .fetch_all(&self.pool)

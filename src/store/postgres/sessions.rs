@@ -7,8 +7,8 @@ use serde::Serialize;
 use sqlx::postgres::{PgRow, Postgres as Driver};
 use sqlx::{QueryBuilder, Row};
 
+use super::Postgres;
 use super::cursor::{Page, SessionCursor};
-use super::{Postgres, call};
 use crate::domain::access::Scope;
 use crate::domain::{SessionState, UserId};
 use crate::store::StoreError;
@@ -95,7 +95,7 @@ impl Postgres {
         }
         query.push(" ORDER BY s.id COLLATE \"C\" LIMIT ").push_bind(rows);
 
-        call("listing sessions", async {
+        self.call("listing sessions", async {
             let rows = query
                 .build()
                 // Planned for these very values: a state or a user of few rows wants another plan than one of many.

@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use deadpool_redis::redis::{Cmd, Pipeline, RedisError, Value};
 use rand::RngExt;
+use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::RedisStore;
 use super::error::{Remedy, remedy, store_error};
 use super::link::Link;
 use super::script::Script;
 use crate::store::StoreError;
+use crate::telemetry::metrics::Repeat;
 
 /// How often a call is repeated before the caller is told; three pauses of 20-120 ms bridge a
 /// failover that is nearly done, more would only hold requests that should be shed.
@@ -139,10 +142,27 @@ impl RedisStore {
                 continue;
             }
             let answered = answers.len();
-            answers.extend(self.call_pipeline(lane, part).await);
+            answers.extend(self.measured(lane, part).await);
             is_late = answers[answered..]
                 .iter()
                 .any(|answer| matches!(answer, Err(StoreError::Timeout { .. })));
+        }
+        answers
+    }
+
+    /// One pipeline, counted, timed and traced. What is sent together is calls of one script.
+    async fn measured(&self, lane: Lane, calls: &[Call]) -> Vec<Result<Value, StoreError>> {
+        let Some(first) = calls.first() else {
+            return Vec::new();
+        };
+        let metrics = &self.script_metrics[first.script.name];
+        let span = tracing::debug_span!("redis", script = first.script.name, calls = calls.len());
+        let began = Instant::now();
+        let answers = self.call_pipeline(lane, calls).instrument(span).await;
+        metrics.duration.observe(began.elapsed().as_secs_f64());
+        metrics.calls.inc_by(calls.len() as u64);
+        for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+            metrics.errors.inc(error.failure());
         }
         answers
     }
@@ -167,6 +187,7 @@ impl RedisStore {
                     Ok(value) => answers[index] = Some(Ok(value)),
                     // No connection, said at once: the server may be restarting.
                     Err(Failure::Store(StoreError::Unavailable { .. })) if !is_last => {
+                        self.metrics.redis.repeats.inc(Repeat::Broken);
                         pause = true;
                         again.push(index);
                     }
@@ -174,8 +195,14 @@ impl RedisStore {
                     Err(Failure::Redis(error)) => match remedy(&error) {
                         Remedy::None => answers[index] = Some(Err(store_error(doing, error))),
                         _ if is_last => answers[index] = Some(Err(store_error(doing, error))),
-                        Remedy::SendSource => again.push(index),
-                        Remedy::Reconnect | Remedy::Wait => {
+                        Remedy::SendSource => {
+                            self.metrics.redis.repeats.inc(Repeat::NoScript);
+                            again.push(index);
+                        }
+                        remedy => {
+                            let is_busy = remedy == Remedy::Wait;
+                            let reason = if is_busy { Repeat::Busy } else { Repeat::Broken };
+                            self.metrics.redis.repeats.inc(reason);
                             pause = true;
                             again.push(index);
                         }

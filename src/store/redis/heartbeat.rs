@@ -18,6 +18,7 @@ use super::script::{CONNECTION_CLASSIFY, CONNECTION_HEARTBEAT};
 use crate::domain::{ConnectionId, SessionId};
 use crate::lifecycle::Tasks;
 use crate::store::StoreError;
+use crate::telemetry::metrics::HeartbeatResult;
 
 /// How long the first heartbeat of a flush waits for company. Shorter means more calls of fewer
 /// heartbeats; longer is added to the latency of every single one.
@@ -55,6 +56,19 @@ pub enum HeartbeatOutcome {
     SessionHibernated,
     /// Redis could not be asked: send it again as it is.
     Unavailable,
+}
+
+impl From<HeartbeatOutcome> for HeartbeatResult {
+    fn from(outcome: HeartbeatOutcome) -> Self {
+        match outcome {
+            HeartbeatOutcome::Refreshed => Self::Refreshed,
+            HeartbeatOutcome::NotTracked => Self::NotTracked,
+            HeartbeatOutcome::Closed => Self::Closed,
+            HeartbeatOutcome::SessionTerminated => Self::SessionTerminated,
+            HeartbeatOutcome::SessionHibernated => Self::SessionHibernated,
+            HeartbeatOutcome::Unavailable => Self::Unavailable,
+        }
+    }
 }
 
 /// The part of a request that one lane carries.
@@ -174,6 +188,9 @@ async fn flush(store: &RedisStore, lane: Lane, jobs: Vec<Job>) {
         .collect();
     order.sort_unstable_by_key(|(partition, _, _)| *partition);
     let target = |(_, job, at): &(Partition, usize, usize)| &jobs[*job].targets[*at];
+    let metrics = &store.metrics.connection;
+    #[expect(clippy::cast_precision_loss, reason = "a flush holds thousands")]
+    metrics.flush.observe(order.len() as f64);
 
     let chunks: Vec<&[(Partition, usize, usize)]> = order
         .chunk_by(|a, b| a.0 == b.0)
@@ -204,6 +221,10 @@ async fn flush(store: &RedisStore, lane: Lane, jobs: Vec<Job>) {
     for (chunk, answer) in chunks.iter().zip(answers) {
         match answer.and_then(missed_positions) {
             Ok(positions) => {
+                metrics.heartbeats.add(
+                    HeartbeatResult::Refreshed,
+                    chunk.len().saturating_sub(positions.len()),
+                );
                 let mut misses = positions.into_iter().peekable();
                 for (index, item) in chunk.iter().enumerate() {
                     if misses.next_if_eq(&index).is_some() {
@@ -215,6 +236,7 @@ async fn flush(store: &RedisStore, lane: Lane, jobs: Vec<Job>) {
             }
             Err(error) => {
                 tracing::debug!(heartbeats = chunk.len(), %error, "heartbeats could not be written");
+                metrics.heartbeats.add(HeartbeatResult::Unavailable, chunk.len());
                 for item in *chunk {
                     outcomes[item.1].push((item.2, HeartbeatOutcome::Unavailable));
                 }
@@ -225,7 +247,9 @@ async fn flush(store: &RedisStore, lane: Lane, jobs: Vec<Job>) {
         let targets = unknown.iter().map(target).collect::<Vec<_>>();
         let classified = store.connection_classify_many(lane, &targets).await;
         for (item, outcome) in unknown.iter().zip(classified) {
-            outcomes[item.1].push((item.2, outcome.unwrap_or(HeartbeatOutcome::Unavailable)));
+            let outcome = outcome.unwrap_or(HeartbeatOutcome::Unavailable);
+            metrics.heartbeats.inc(outcome.into());
+            outcomes[item.1].push((item.2, outcome));
         }
     }
     for (job, outcomes) in jobs.into_iter().zip(outcomes) {

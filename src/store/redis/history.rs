@@ -11,6 +11,7 @@ use super::reply;
 use crate::domain::SessionId;
 use crate::domain::event::{Event, HistoryEntry, SessionEvent, StreamId};
 use crate::store::StoreError;
+use crate::telemetry::metrics::HistoryLag;
 
 /// An entry as it lies in the stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +79,15 @@ fn stream_entry(partition: Partition, value: &Value) -> Option<StreamEntry> {
     })
 }
 
+/// The id of the only entry of a range.
+fn first_id(range: &Value) -> Option<StreamId> {
+    let Value::Array(entries) = range else { return None };
+    let Value::Array(parts) = entries.first()? else {
+        return None;
+    };
+    StreamId::parse(&reply::text(parts.first()?)?)
+}
+
 impl RedisStore {
     /// Reads the oldest entries of these partitions, at most `limit` of each, in order.
     ///
@@ -134,6 +144,50 @@ impl RedisStore {
                 .arg(above.to_string());
         }
         self.plain("trimming history", &pipeline).await.map(drop)
+    }
+
+    /// What waits in the streams: how many entries, how old the oldest is, how many were not taken.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis cannot be asked.
+    pub async fn history_lag(&self) -> Result<HistoryLag, StoreError> {
+        const DOING: &str = "looking at the history";
+        let all: Vec<Partition> = Partition::all().collect();
+        let mut pipeline = Pipeline::with_capacity(all.len() * 2);
+        for partition in &all {
+            let key = |key| self.keys.of_partition(*partition, key);
+            pipeline.cmd("XLEN").arg(key(PartitionKey::History));
+            let guard = key(PartitionKey::Guard);
+            pipeline.cmd("HGET").arg(guard).arg("history_dropped");
+        }
+        let values = self.plain(DOING, &pipeline).await?;
+        let number = |value: &Value| reply::integer(Some(value)).and_then(|n| u64::try_from(n).ok());
+        let mut lag = HistoryLag::default();
+        let mut first = Pipeline::new();
+        first.cmd("TIME");
+        for (partition, pair) in all.iter().zip(values.chunks_exact(2)) {
+            let waiting = number(&pair[0]).unwrap_or(0);
+            lag.entries += waiting;
+            lag.dropped += number(&pair[1]).unwrap_or(0);
+            if waiting > 0 {
+                let key = self.keys.of_partition(*partition, PartitionKey::History);
+                first.cmd("XRANGE").arg(key).arg("-").arg("+").arg("COUNT").arg(1);
+            }
+        }
+        if lag.entries > 0 {
+            let values = self.plain(DOING, &first).await?;
+            let (now, firsts) = values.split_first().unwrap_or((&Value::Nil, &[]));
+            let now_ms = match now {
+                Value::Array(parts) => parts.first().and_then(number).unwrap_or(0) * 1000,
+                _ => 0,
+            };
+            let oldest = firsts.iter().filter_map(first_id).map(|id| id.ms).min();
+            let age_ms = now_ms.saturating_sub(oldest.unwrap_or(now_ms));
+            #[expect(clippy::cast_precision_loss, reason = "an age in ms is far below 2^52")]
+            let seconds = age_ms as f64 / 1000.0;
+            lag.oldest_seconds = seconds;
+        }
+        Ok(lag)
     }
 
     /// Plain commands in one pipeline; an error of one is an error of all.

@@ -18,6 +18,7 @@ use super::error::store_error;
 use super::settings::Settings;
 use crate::config::RedisConfig;
 use crate::store::StoreError;
+use crate::telemetry::metrics::{Connect, RedisMetrics};
 
 /// How long making a connection may take; a black-holed server must not hold a request longer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -66,6 +67,7 @@ pub(super) struct Links {
     meta_key: String,
     last_run_id: Mutex<String>,
     server_changes: AtomicU64,
+    metrics: RedisMetrics,
 }
 
 impl Links {
@@ -74,6 +76,7 @@ impl Links {
         config: &RedisConfig,
         settings: Settings,
         meta_key: String,
+        metrics: RedisMetrics,
     ) -> Result<Self, StoreError> {
         let unusable = |detail: String| StoreError::Conflict {
             doing: "reading TRACKER_REDIS_URL",
@@ -110,6 +113,7 @@ impl Links {
             meta_key,
             last_run_id: Mutex::new(String::new()),
             server_changes: AtomicU64::new(0),
+            metrics,
         })
     }
 
@@ -123,6 +127,7 @@ impl Links {
         if *last != run_id {
             if !last.is_empty() {
                 self.server_changes.fetch_add(1, Ordering::Relaxed);
+                self.metrics.server_changes.inc();
             }
             run_id.clone_into(&mut last);
         }
@@ -173,6 +178,7 @@ impl Links {
         }
         match self.connect().await {
             Ok(link) => {
+                self.metrics.connects.inc(Connect::Ok);
                 *held = LaneState {
                     link: Some(link.clone()),
                     failed_at: None,
@@ -180,6 +186,7 @@ impl Links {
                 Ok(link)
             }
             Err(error) => {
+                self.metrics.connects.inc(Connect::Failed);
                 held.failed_at = Some(Instant::now());
                 Err(error)
             }

@@ -18,14 +18,14 @@ impl Reply {
     pub(super) fn parse(doing: &'static str, value: Value) -> Result<Self, StoreError> {
         let corrupt = |detail: String| StoreError::Corrupt { doing, detail };
         let Value::Array(values) = value else {
-            return Err(corrupt(format!("not a list: {value:?}")));
+            return Err(corrupt(format!("not a list but {}", kind(Some(&value)))));
         };
         let mut rest = values.into_iter();
         let code = match rest.next() {
             Some(Value::Int(number)) => {
                 Code::from_number(number).ok_or_else(|| corrupt(format!("unknown code {number}")))?
             }
-            other => return Err(corrupt(format!("no code but {other:?}"))),
+            other => return Err(corrupt(format!("no code but {}", kind(other.as_ref())))),
         };
         Ok(Self { doing, code, rest })
     }
@@ -33,7 +33,7 @@ impl Reply {
     fn corrupt(&self, wanted: &str, found: Option<&Value>) -> StoreError {
         StoreError::Corrupt {
             doing: self.doing,
-            detail: format!("{wanted} expected, found {found:?}"),
+            detail: format!("{wanted} expected, found {}", kind(found)),
         }
     }
 
@@ -79,6 +79,18 @@ impl Reply {
         Ok(pairs
             .filter_map(|pair| Some((text(&pair[0])?, integer(Some(&pair[1]))?)))
             .collect())
+    }
+}
+
+/// What a value is, without what it holds: this ends in the log, and values may be about people.
+fn kind(value: Option<&Value>) -> &'static str {
+    match value {
+        None => "nothing",
+        Some(Value::Nil) => "nil",
+        Some(Value::Int(_)) => "an integer",
+        Some(Value::BulkString(_) | Value::SimpleString(_)) => "a text",
+        Some(Value::Array(_)) => "a list",
+        Some(_) => "something else",
     }
 }
 

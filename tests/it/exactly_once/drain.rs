@@ -5,6 +5,7 @@ use connection_tracker::domain::event::HistoryEntry;
 use connection_tracker::service::history::HistoryDrain;
 use connection_tracker::store::postgres::Postgres;
 use connection_tracker::store::redis::{Partition, PartitionKey, RedisStore};
+use connection_tracker::telemetry::metrics::Metrics;
 use futures_util::future::join_all;
 
 use crate::support::{TestCluster, user};
@@ -63,7 +64,7 @@ impl Bench {
         let cluster = TestCluster::builder().lease(LeaseKind::Never).start().await;
         let config = cluster.flags(&[]).config();
         Self {
-            store: RedisStore::new(&config).unwrap(),
+            store: RedisStore::new(&config, &Metrics::new()).unwrap(),
             postgres: Postgres::connect_lazy(&config.postgres).unwrap(),
             cluster,
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use connection_tracker::domain::SessionId;
 use connection_tracker::store::redis::RedisStore;
+use connection_tracker::telemetry::metrics::Metrics;
 use serde_json::Value;
 
 use crate::support::redis::RedisChoice;
@@ -129,7 +130,7 @@ async fn after_a_loss_the_mode_is_observe_until_it_is_copied_again() {
     let mut cluster = cluster;
     cluster.replicas[0].stop().await.unwrap();
     cluster.redis.flushall().await;
-    let store = RedisStore::new(&cluster.flags(&[]).config()).unwrap();
+    let store = RedisStore::new(&cluster.flags(&[]).config(), &Metrics::new()).unwrap();
     let idle = SessionId::parse("idle").unwrap();
     assert_eq!(store.session_read(&idle).await.unwrap(), None);
     let state = cluster.state();

@@ -118,7 +118,7 @@ async fn partitions_are_made_ahead_also_when_rows_of_the_month_lie_in_the_defaul
             .unwrap()
     };
     let replay = || async { store.append(&stream.entries, &[]).await.unwrap() };
-    let (one, other, (), (), ()) = tokio::join!(make(), make(), release, replay(), replay());
+    let (one, other, (), _, _) = tokio::join!(make(), make(), release, replay(), replay());
     assert_eq!(one + other, 1, "one of two callers makes it");
     assert_eq!(count(&pool, "SELECT count(*) FROM connections_default").await, 2);
     assert_eq!(count(&pool, "SELECT count(*) FROM connections_2031_05").await, 2);

@@ -11,6 +11,7 @@ use connection_tracker::store::redis::{
     Confirmation, Grant, Observation, Observed, OpenReply, Opened, Partition, PartitionKey, RedisStore,
     Review, ReviewOutcome, SessionKey, SessionRecord,
 };
+use connection_tracker::telemetry::metrics::Metrics;
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{self, FromRedisValue};
 
@@ -70,7 +71,7 @@ impl Bench {
         let config = CommandLine::parse_from(flags).config;
         let client = redis::Client::open(url.as_str()).unwrap();
         let bench = Self {
-            store: RedisStore::new(&config).unwrap(),
+            store: RedisStore::new(&config, &Metrics::new()).unwrap(),
             session: SessionId::parse("s1").unwrap(),
             redis: client.get_multiplexed_async_connection().await.unwrap(),
         };

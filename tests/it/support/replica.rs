@@ -2,7 +2,7 @@
 
 use connection_tracker::app::App;
 
-use super::http::Api;
+use super::http::{Answer, Api};
 use super::settings::Flags;
 
 /// One replica in this process.
@@ -40,6 +40,11 @@ impl Replica {
     /// Answer of /readyz.
     pub(crate) async fn readiness(&self) -> u16 {
         self.operations.get("/readyz").await.status
+    }
+
+    /// Answer of /metrics.
+    pub(crate) async fn metrics(&self) -> Answer {
+        self.operations.get("/metrics").await
     }
 
     /// Answer of /livez.

@@ -11,6 +11,7 @@ use connection_tracker::store::redis::{
     HeartbeatBatcher, HeartbeatOutcome, HeartbeatTarget, Observation, Observed, OpenReply, PartitionKey,
     RedisStore,
 };
+use connection_tracker::telemetry::metrics::Metrics;
 use serde_json::Value;
 
 use super::Opened;
@@ -27,7 +28,7 @@ pub(super) struct Real {
 impl Real {
     /// A running session that nobody is connected to.
     pub(super) async fn start(flags: &Flags) -> Self {
-        let store = RedisStore::new(&flags.config()).unwrap();
+        let store = RedisStore::new(&flags.config(), &Metrics::new()).unwrap();
         let session = SessionId::parse("s").unwrap();
         let object = PlatformObject {
             session: session.clone(),

@@ -1,0 +1,83 @@
+//! A platform with its calls counted, timed and traced; asks another one for everything.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt};
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+use super::{Platform, PlatformError, PlatformEvent};
+use crate::domain::platform_object::{Desired, PlatformObject};
+use crate::domain::{Generation, SessionId};
+use crate::telemetry::metrics::{Label as _, PlatformMetrics, PlatformOutcome, Verb};
+
+/// Counts, times and traces the calls of `inner`.
+pub struct Measured {
+    inner: Arc<dyn Platform>,
+    metrics: PlatformMetrics,
+}
+
+impl Measured {
+    /// The calls of `inner`.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Platform>, metrics: PlatformMetrics) -> Self {
+        Self { inner, metrics }
+    }
+
+    fn measure<'a, T: Send + 'a>(
+        &'a self,
+        verb: Verb,
+        session: &SessionId,
+        call: BoxFuture<'a, Result<T, PlatformError>>,
+    ) -> BoxFuture<'a, Result<T, PlatformError>> {
+        let span = tracing::debug_span!("platform", verb = verb.as_str(), %session);
+        async move {
+            let began = Instant::now();
+            let answer = call.await;
+            let outcome = match &answer {
+                Ok(_) => PlatformOutcome::Ok,
+                Err(PlatformError::Conflict { .. }) => PlatformOutcome::Conflict,
+                Err(PlatformError::Gone { .. }) => PlatformOutcome::Gone,
+                Err(PlatformError::Refused { .. }) => PlatformOutcome::Refused,
+                Err(PlatformError::Unavailable { .. }) => PlatformOutcome::Unavailable,
+            };
+            self.metrics.called(verb, outcome, began.elapsed());
+            answer
+        }
+        .instrument(span)
+        .boxed()
+    }
+}
+
+impl Platform for Measured {
+    fn read<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<PlatformObject, PlatformError>> {
+        self.measure(Verb::Read, session, self.inner.read(session))
+    }
+
+    fn write<'a>(
+        &'a self,
+        session: &'a SessionId,
+        desired: Desired,
+        generation: Generation,
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<PlatformObject, PlatformError>> {
+        let call = self.inner.write(session, desired, generation, version);
+        self.measure(Verb::Write, session, call)
+    }
+
+    fn watch(&self) -> BoxStream<'static, Result<PlatformEvent, PlatformError>> {
+        let errors = self.metrics.watch_errors.clone();
+        let count = move |event: &Result<PlatformEvent, PlatformError>| {
+            if event.is_err() {
+                errors.inc();
+            }
+        };
+        self.inner.watch().inspect(count).boxed()
+    }
+
+    fn list_version<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<String, PlatformError>> {
+        self.measure(Verb::ListVersion, session, self.inner.list_version(session))
+    }
+}

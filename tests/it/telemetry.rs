@@ -1,0 +1,6 @@
+//! What a process tells of itself, and what it never tells.
+
+mod log;
+mod metrics;
+mod privacy;
+mod traces;
