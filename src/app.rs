@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
 
 use crate::config::{Config, LeaseKind};
-use crate::http::{self, Api, Health};
+use crate::http::server::Limits;
+use crate::http::{self, Api, Health, Load};
 use crate::lease;
 use crate::lifecycle::Tasks;
 use crate::platform::Platform;
@@ -94,10 +94,18 @@ impl App {
             mode,
             keeps_full_addresses: config.http.full_addresses,
         };
-        let http_address = serve(config.http.http_address, http::router(api), &servers).await?;
+        let load = Load::new(&config.http);
+        let http_address = serve(
+            config.http.http_address,
+            http::router(api, load),
+            Limits::of_api(&config.http),
+            &servers,
+        )
+        .await?;
         let operations_address = serve(
             config.http.operations_address,
             http::operations_router(health),
+            Limits::of_operations(&config.http),
             &tasks,
         )
         .await?;
@@ -150,24 +158,18 @@ impl App {
     }
 }
 
-/// Listens and serves until the stop; requests in flight are answered.
-async fn serve(address: SocketAddr, router: axum::Router, tasks: &Tasks) -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; is another process there? choose another address")
-    })?;
-    let local = listener.local_addr()?;
-    let stopping = tasks.stopping();
-    // Heartbeats are small and answered at once: waiting to fill a packet would only delay them.
-    let listener = axum::serve::ListenerExt::tap_io(listener, |stream: &mut tokio::net::TcpStream| {
-        let _ = stream.set_nodelay(true);
-    });
-    tasks.spawn_essential("server", async move {
-        axum::serve(listener, router)
-            .with_graceful_shutdown(async move { stopping.cancelled().await })
-            .await?;
-        Ok(())
-    });
-    Ok(local)
+/// Listens and serves until the stop.
+async fn serve(
+    address: SocketAddr,
+    router: axum::Router,
+    limits: Limits,
+    tasks: &Tasks,
+) -> anyhow::Result<SocketAddr> {
+    http::server::serve(address, router, limits, tasks)
+        .await
+        .with_context(|| {
+            format!("cannot listen on {address}; is another process there? choose another address")
+        })
 }
 
 /// Ready once the schema is known; a database that is away, or not migrated yet, is asked again.

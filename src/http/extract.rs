@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::pointer;
 use super::problem::Problem;
 use crate::domain::{ConnectionId, SessionId};
 
@@ -19,7 +20,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
         let extracted: Result<Query<T>, QueryRejection> = Query::from_request_parts(parts, state).await;
         extracted
             .map(|Query(value)| Self(value))
-            .map_err(|rejection| Problem::invalid("query", rejection.body_text()))
+            .map_err(|rejection| pointer::invalid_query(&rejection, parts.uri.query().unwrap_or_default()))
     }
 }
 

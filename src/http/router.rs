@@ -1,12 +1,10 @@
 //! Routes and the layers around them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderName, Request, Response, StatusCode};
-use axum::middleware::Next;
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
@@ -16,11 +14,9 @@ use utoipa_axum::routes;
 
 use super::openapi::ApiDoc;
 use super::problem::Problem;
+use super::shed::{Load, shed};
 use super::state::Api;
 use super::{admin, batch, connection, history, session};
-
-/// Longest a request may take; above every timeout of the stores, so that those speak first.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Routes and document of the API, without layers.
 fn api_router() -> OpenApiRouter<Arc<Api>> {
@@ -52,7 +48,7 @@ pub fn document() -> String {
 }
 
 /// The API with everything around it.
-pub fn router(api: Api) -> Router {
+pub fn router(api: Api, load: Load) -> Router {
     let (routes, document) = api_router().split_for_parts();
     let count_is_no_id = axum::routing::put(connection::count_is_no_id).delete(connection::count_is_no_id);
     let routes = routes
@@ -62,28 +58,20 @@ pub fn router(api: Api) -> Router {
             "/openapi.json",
             axum::routing::get(async move || axum::Json(document.clone())),
         );
-    layered(routes)
+    layered(routes, load)
 }
 
 /// Adds the fallbacks and layers that every request passes; the bench puts the same around a handler
 /// that does nothing.
-pub fn layered(routes: Router) -> Router {
+pub fn layered(routes: Router, load: Load) -> Router {
     let id = HeaderName::from_static("x-request-id");
     routes
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(axum::middleware::from_fn(bounded))
+        .layer(axum::middleware::from_fn_with_state(load, shed))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(PropagateRequestIdLayer::new(id.clone()))
         .layer(SetRequestIdLayer::new(id, MakeRequestUuid))
-}
-
-/// Ends a request that takes too long with a problem, as every other error.
-async fn bounded(request: Request<Body>, next: Next) -> Response<Body> {
-    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::timed_out().into_response(),
-    }
 }
 
 async fn unknown_path(request: Request<Body>) -> Problem {

@@ -1,0 +1,172 @@
+//! One connection, HTTP/1.1 or HTTP/2 with prior knowledge: from its first byte to its close.
+//!
+//! hyper has one timer for "no header yet" and "nothing more to say": its header timeout. The pooled
+//! connections of gateways need minutes there, and a stranger who says nothing must not have them. So
+//! hyper gets the long time, and the time to the *first* whole header is measured here, from outside:
+//! that also covers what hyper waits for without any timer (its guess of the version, and an HTTP/2
+//! preface with silence after it).
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Limits;
+use crate::lifecycle::Tasks;
+
+/// Longest header, start line and all: what is larger is a mistake or an attack. (hyper answers 431 and closes.)
+const HEADER_BYTES: u32 = 32 * 1024;
+/// Requests at once on one HTTP/2 connection; a gateway that needs more opens another, or sends batches.
+const STREAMS: u32 = 256;
+/// How often an HTTP/2 connection is asked whether its peer lives, and how long the answer may take: a peer
+/// that vanished would otherwise keep its place for ever.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_ANSWER: Duration = Duration::from_secs(10);
+/// How long, after a stop, a connection that has not asked anything yet may still do so.
+const LAST_REQUEST: Duration = Duration::from_millis(500);
+
+/// Serves connections of one server.
+#[derive(Clone)]
+pub(super) struct Connections {
+    builder: Arc<auto::Builder<Streams>>,
+    router: Router,
+    header_timeout: Duration,
+    stopping: CancellationToken,
+}
+
+impl Connections {
+    pub(super) fn new(router: Router, limits: Limits, tasks: &Tasks) -> Self {
+        let mut builder = auto::Builder::new(Streams(tasks.clone()));
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.keep_alive)
+            .max_buf_size(HEADER_BYTES as usize);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(HEADER_BYTES)
+            .keep_alive_interval(PING_EVERY)
+            .keep_alive_timeout(PING_ANSWER);
+        Self {
+            builder: Arc::new(builder),
+            // Its handlers are made ready once here, instead of with every request.
+            router: router.with_state(()),
+            header_timeout: limits.header_timeout,
+            stopping: tasks.stopping(),
+        }
+    }
+
+    /// Serves one connection to its end.
+    pub(super) fn serve(&self, stream: TcpStream) -> impl Future<Output = ()> + Send + use<> {
+        let Self {
+            builder,
+            router,
+            header_timeout,
+            stopping,
+        } = self.clone();
+        async move {
+            let first = Arc::new(First::default());
+            let entry = Entry {
+                router,
+                first: Arc::clone(&first),
+            };
+            let mut served = pin!(builder.serve_connection(TokioIo::new(stream), entry));
+            let mut too_late = pin!(tokio::time::sleep(header_timeout));
+            let mut is_draining = false;
+            loop {
+                let has_begun = first.has_come();
+                tokio::select! {
+                    biased;
+                    // How a connection ends is the affair of its peer: resets are as common as closes.
+                    _ = served.as_mut() => return,
+                    () = stopping.cancelled(), if !is_draining => {
+                        is_draining = true;
+                        if first.has_come() {
+                            served.as_mut().graceful_shutdown();
+                        } else {
+                            // Its request may lie in the socket already.
+                            let soon = Instant::now() + LAST_REQUEST;
+                            let deadline = too_late.deadline().min(soon);
+                            too_late.as_mut().reset(deadline);
+                        }
+                    }
+                    () = first.came.notified(), if is_draining && !has_begun => {
+                        served.as_mut().graceful_shutdown();
+                    }
+                    () = too_late.as_mut(), if !has_begun => {
+                        if !first.has_come() {
+                            return;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether the first header of a connection was whole.
+#[derive(Debug, Default)]
+struct First {
+    has_come: AtomicBool,
+    came: Notify,
+}
+
+impl First {
+    fn has_come(&self) -> bool {
+        self.has_come.load(Ordering::Acquire)
+    }
+
+    fn note(&self) {
+        if !self.has_come() {
+            self.has_come.store(true, Ordering::Release);
+            self.came.notify_one();
+        }
+    }
+}
+
+/// Where a request enters the router.
+struct Entry {
+    router: Router,
+    first: Arc<First>,
+}
+
+impl Service<Request<Incoming>> for Entry {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = <Router as tower::Service<Request<Incoming>>>::Future;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.first.note();
+        // A clone is a count; a router is always ready.
+        tower::Service::call(&mut self.router.clone(), request)
+    }
+}
+
+/// Runs the requests of HTTP/2 connections as tasks of the server, so that a stop waits for them too.
+#[derive(Clone)]
+struct Streams(Tasks);
+
+impl<F> hyper::rt::Executor<F> for Streams
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        self.0.spawn("stream", stream);
+    }
+}
