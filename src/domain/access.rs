@@ -43,11 +43,8 @@ impl Scope {
     /// Whether the session lies inside.
     #[must_use]
     pub fn covers(&self, session: &SessionId) -> bool {
-        self.prefixes().is_none_or(|prefixes| {
-            prefixes
-                .iter()
-                .any(|prefix| session.as_str().starts_with(prefix))
-        })
+        self.prefixes()
+            .is_none_or(|prefixes| prefixes.iter().any(|prefix| session.as_str().starts_with(prefix)))
     }
 
     /// The prefixes, `None` when every session lies inside: what a query filters by.

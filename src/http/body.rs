@@ -99,7 +99,10 @@ async fn read(body: HttpBody, limit: usize, extensions: &Extensions) -> Result<B
     let mut whole: Option<Bytes> = None;
     let mut more: Vec<u8> = Vec::new();
     // An answer before the end of the body closes the connection with it, or resets the stream.
-    while let Some(chunk) = tokio::time::timeout(stall, stream.next()).await.map_err(|_| stalled())? {
+    while let Some(chunk) = tokio::time::timeout(stall, stream.next())
+        .await
+        .map_err(|_| stalled())?
+    {
         let chunk = chunk.map_err(|error| Problem::invalid("", format!("the body broke off: {error}")))?;
         if whole.as_ref().map_or(0, Bytes::len) + more.len() + chunk.len() > limit {
             discard(stream, chunk.len()).await;

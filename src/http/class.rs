@@ -53,14 +53,34 @@ impl Class {
 
 /// Class, weight, method and path of every call; the hottest first, since the table is searched from above.
 const CALLS: [(Class, u32, Method, &str); 24] = [
-    (Class::Keep, 1, Method::POST, "/v1/sessions/{session}/connections/{connection}/heartbeat"),
+    (
+        Class::Keep,
+        1,
+        Method::POST,
+        "/v1/sessions/{session}/connections/{connection}/heartbeat",
+    ),
     (Class::Keep, BATCH, Method::POST, "/v1/connections/heartbeat"),
-    (Class::Open, 1, Method::PUT, "/v1/sessions/{session}/connections/{connection}"),
-    (Class::Keep, 1, Method::DELETE, "/v1/sessions/{session}/connections/{connection}"),
+    (
+        Class::Open,
+        1,
+        Method::PUT,
+        "/v1/sessions/{session}/connections/{connection}",
+    ),
+    (
+        Class::Keep,
+        1,
+        Method::DELETE,
+        "/v1/sessions/{session}/connections/{connection}",
+    ),
     (Class::Open, BATCH, Method::POST, "/v1/connections/open"),
     (Class::Keep, BATCH, Method::POST, "/v1/connections/close"),
     (Class::Wait, 1, Method::GET, "/v1/sessions/{session}/wait"),
-    (Class::Read, 1, Method::GET, "/v1/sessions/{session}/connections/count"),
+    (
+        Class::Read,
+        1,
+        Method::GET,
+        "/v1/sessions/{session}/connections/count",
+    ),
     (Class::Read, 1, Method::GET, "/v1/sessions/{session}/connections"),
     (Class::Read, 1, Method::GET, "/v1/sessions/{session}"),
     (Class::Read, 1, Method::GET, "/v1/sessions"),
@@ -68,13 +88,23 @@ const CALLS: [(Class, u32, Method, &str); 24] = [
     (Class::Read, 1, Method::GET, "/v1/sessions/{session}/explain"),
     (Class::Read, 1, Method::GET, "/v1/history/connections"),
     (Class::Read, 1, Method::GET, "/v1/stats"),
-    (Class::Keep, 1, Method::POST, "/v1/connections/{connection}/heartbeat"),
+    (
+        Class::Keep,
+        1,
+        Method::POST,
+        "/v1/connections/{connection}/heartbeat",
+    ),
     (Class::Keep, 1, Method::DELETE, "/v1/connections/{connection}"),
     (Class::Read, 1, Method::GET, "/v1/connections/{connection}"),
     (Class::Open, 1, Method::POST, "/v1/sessions/{session}/wake"),
     (Class::Open, 1, Method::POST, "/v1/sessions/{session}/hibernate"),
     (Class::Keep, 1, Method::PUT, "/v1/sessions/{session}/keep-awake"),
-    (Class::Keep, 1, Method::DELETE, "/v1/sessions/{session}/keep-awake"),
+    (
+        Class::Keep,
+        1,
+        Method::DELETE,
+        "/v1/sessions/{session}/keep-awake",
+    ),
     (Class::Keep, 1, Method::GET, "/v1/admin/mode"),
     (Class::Keep, 1, Method::POST, "/v1/admin/mode"),
 ];
@@ -82,11 +112,16 @@ const CALLS: [(Class, u32, Method, &str); 24] = [
 /// Class and weight of a call. What no row names is no call of the API (an unknown path, a wrong method, the
 /// document itself): it is answered at once and shed first. That every operation has its row is tested.
 pub(super) fn of(method: &Method, path: Option<&str>) -> (Class, u32) {
-    path.and_then(|path| find(method, path)).unwrap_or((Class::Read, 1))
+    path.and_then(|path| find(method, path))
+        .unwrap_or((Class::Read, 1))
 }
 
 fn find(method: &Method, path: &str) -> Option<(Class, u32)> {
-    let method = if method == Method::HEAD { &Method::GET } else { method };
+    let method = if method == Method::HEAD {
+        &Method::GET
+    } else {
+        method
+    };
     CALLS
         .iter()
         .find(|(_, _, known, at)| *at == path && known == method)
@@ -121,11 +156,17 @@ mod tests {
         assert_eq!(of(&Method::POST, Some(&heartbeat)), (Class::Keep, 1));
         assert_eq!(of(&Method::DELETE, Some(connection)), (Class::Keep, 1));
         assert_eq!(of(&Method::PUT, Some(connection)), (Class::Open, 1));
-        assert_eq!(of(&Method::POST, Some("/v1/connections/heartbeat")), (Class::Keep, BATCH));
+        assert_eq!(
+            of(&Method::POST, Some("/v1/connections/heartbeat")),
+            (Class::Keep, BATCH)
+        );
         let wait = Some("/v1/sessions/{session}/wait");
         assert_eq!(of(&Method::GET, wait).0, Class::Wait);
         assert!(Class::Wait.timeout() > Duration::from_secs(60));
-        assert_eq!(of(&Method::HEAD, Some("/v1/sessions/{session}")), (Class::Read, 1));
+        assert_eq!(
+            of(&Method::HEAD, Some("/v1/sessions/{session}")),
+            (Class::Read, 1)
+        );
         assert_eq!(of(&Method::GET, None), (Class::Read, 1));
     }
 }

@@ -84,7 +84,11 @@ mod tests {
         assert_eq!(place(r#"{"a": [1, 2, "x"]}"#), "/a/2");
         assert_eq!(place(r#"{"a/b~c": 7}"#), "/a~1b~0c");
         assert_eq!(place("[]"), "");
-        assert_eq!(place(r#"{"a": [1]} x"#), "", "what follows a body belongs to no place in it");
+        assert_eq!(
+            place(r#"{"a": [1]} x"#),
+            "",
+            "what follows a body belongs to no place in it"
+        );
     }
 
     #[test]

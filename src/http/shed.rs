@@ -189,3 +189,63 @@ impl HttpBody for Written {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Settings {
+        #[command(flatten)]
+        http: HttpConfig,
+    }
+
+    fn load(in_flight: u32, waits: u32) -> Load {
+        let flags = [
+            format!("--http-in-flight={in_flight}"),
+            format!("--http-waits={waits}"),
+        ];
+        let line = std::iter::once("test".to_owned()).chain(flags);
+        Load::new(&Settings::parse_from(line).http)
+    }
+
+    #[test]
+    fn each_class_has_its_share_and_gives_its_place_back() {
+        let load = load(8, 1);
+        let mut places: Vec<Place> = Vec::new();
+        for (class, admitted) in [(Class::Read, 2), (Class::Open, 2), (Class::Keep, 4)] {
+            places.extend((0..admitted).map(|_| load.admit(class, 1).expect("there is room")));
+            assert!(load.admit(class, 1).is_none(), "{class:?} has its share");
+        }
+        assert!(load.admit(Class::Read, 1).is_none());
+        assert!(load.admit(Class::Wait, 1).is_some(), "waits are counted apart");
+        assert_eq!(load.shed(), [("read", 2), ("open", 1), ("keep", 1), ("wait", 0)]);
+        drop(places);
+        assert_eq!(load.in_flight(), 0);
+        assert!(load.admit(Class::Read, 1).is_some());
+    }
+
+    #[test]
+    fn waits_have_a_limit_of_their_own() {
+        let load = load(8, 2);
+        let _waits = [
+            load.admit(Class::Wait, 1).unwrap(),
+            load.admit(Class::Wait, 1).unwrap(),
+        ];
+        assert!(load.admit(Class::Wait, 1).is_none());
+        assert_eq!((load.waiting(), load.in_flight()), (2, 0));
+        assert!(load.admit(Class::Read, 1).is_some(), "and take no room of others");
+    }
+
+    #[test]
+    fn a_batch_counts_for_many_and_is_let_in_even_where_the_limit_is_small() {
+        let load = load(40, 1);
+        let first = load.admit(Class::Keep, 32).unwrap();
+        let second = load.admit(Class::Keep, 32).expect("there is room for some of it");
+        assert!(load.admit(Class::Keep, 1).is_none());
+        drop((first, second));
+        assert!(load.admit(Class::Read, 1).is_some());
+    }
+}

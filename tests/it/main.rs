@@ -10,6 +10,7 @@ mod connections;
 mod exactly_once;
 mod guard;
 mod history_store;
+mod http_server;
 mod leadership;
 mod lua;
 mod observe;

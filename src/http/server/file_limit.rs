@@ -27,7 +27,9 @@ pub(super) fn cap(wanted: u32) -> u32 {
 
 /// The soft limit, as Linux shows it; none where it is unlimited or shown otherwise.
 fn open_files(limits: &str) -> Option<u32> {
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -41,7 +43,10 @@ mod tests {
                     Max processes             15000                15000                processes \n\
                     Max open files            1024                 524288               files     \n";
         assert_eq!(open_files(text), Some(1024));
-        assert_eq!(open_files("Max open files            unlimited            unlimited            files"), None);
+        assert_eq!(
+            open_files("Max open files            unlimited            unlimited            files"),
+            None
+        );
         assert_eq!(open_files(""), None);
     }
 }
