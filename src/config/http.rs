@@ -80,3 +80,31 @@ impl HttpConfig {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Settings {
+        #[command(flatten)]
+        http: HttpConfig,
+    }
+
+    fn refusal(flags: &[&str]) -> Option<String> {
+        let line = ["test"].iter().chain(flags);
+        let http = Settings::parse_from(line).http;
+        http.validate_limits().err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn limits_that_would_keep_heartbeats_out_are_refused() {
+        assert_eq!(refusal(&[]), None, "the defaults stand");
+        let waits = refusal(&["--http-waits=10", "--http-connections=10"]).expect("no room is left");
+        assert!(waits.contains("TRACKER_HTTP_WAITS"), "{waits}");
+        let idle = refusal(&["--http-keep-alive=5s", "--http-header-timeout=10s"]).expect("too short");
+        assert!(idle.contains("TRACKER_HTTP_KEEP_ALIVE"), "{idle}");
+    }
+}

@@ -12,13 +12,13 @@ async fn a_body_that_stands_still_is_answered_and_its_connection_closed() {
         .start()
         .await;
     cluster.platform.create("s").await;
-    let head = |path: &str| {
+    let declared = |path: &str| {
         format!(
             "PUT {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n"
         )
     };
     let mut raw = Raw::connect(cluster.api()).await;
-    raw.send(head("/v1/sessions/s/connections/stalled") + "{\"user")
+    raw.send(declared("/v1/sessions/s/connections/stalled") + "{\"user")
         .await;
     let (taken, heard) = raw.closed().await;
     assert!(heard.starts_with("http/1.1 408"), "{heard}");
@@ -33,7 +33,7 @@ async fn a_body_that_stands_still_is_answered_and_its_connection_closed() {
 
     // Slower than the limit in all, but never still for as long.
     let mut raw = Raw::connect(cluster.api()).await;
-    raw.send(head("/v1/sessions/s/connections/slow")).await;
+    raw.send(declared("/v1/sessions/s/connections/slow")).await;
     for piece in ["{\"use", "r_id\"", ":\"ann", "\"   ", "}"] {
         tokio::time::sleep(Duration::from_millis(150)).await;
         raw.send(piece).await;
