@@ -30,7 +30,7 @@ pub struct HttpConfig {
     /// How long a body may stand still before its request is answered and the connection closed
     #[arg(long, env = "TRACKER_HTTP_BODY_TIMEOUT", default_value = "10s", value_parser = duration::parse)]
     pub http_body_timeout: Duration,
-    /// How long a kept HTTP/1.1 connection may be idle; keep it above the idle limit of gateways and load balancers, else they meet closed connections
+    /// How long a kept HTTP/1.1 connection may be idle, and an answer wait for its reader; keep it above the idle limit of gateways and load balancers, else they meet closed connections
     #[arg(long, env = "TRACKER_HTTP_KEEP_ALIVE", default_value = "120s", value_parser = duration::parse)]
     pub http_keep_alive: Duration,
     /// Connections served at once; one more is answered 503 and closed

@@ -6,6 +6,7 @@
 
 mod connection;
 mod file_limit;
+mod patient;
 mod refusal;
 
 use std::io;
@@ -38,7 +39,7 @@ pub struct Limits {
     connections: u32,
     /// How long a connection may take to its first whole header.
     header_timeout: Duration,
-    /// How long a kept connection may be idle.
+    /// How long a kept connection may be idle, and an answer wait for its reader.
     keep_alive: Duration,
 }
 

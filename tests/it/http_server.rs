@@ -9,6 +9,7 @@
 //! | 413 that names both | `connections::input`: `bodies_over_their_limit_..`; `batches::many`: `batches_over_their_limits_..` |
 //! | nothing sent, half a header | `silence`: `silence_and_half_a_header_..` |
 //! | body stalled | `body`: `a_body_that_stands_still_..` |
+//! | (answer that nobody reads) | `body`: `an_answer_that_nobody_reads_is_given_up` |
 //! | header over 32 KiB | `silence`: `a_header_over_its_limit_..` |
 //! | keep-alive outlives the header timeout | `silence`: `a_kept_connection_..` |
 //! | same id, another user: 409 | `connections::life`: `another_user_cannot_take_an_open_connection` |

@@ -31,6 +31,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Limits;
+use super::patient::Patient;
 use crate::lifecycle::Tasks;
 
 /// Longest header, start line and all: what is larger is a mistake or an attack. (hyper answers 431 and closes.)
@@ -52,7 +53,7 @@ pub(super) struct Connections {
     http1: http1::Builder,
     http2: http2::Builder<Streams>,
     router: Router,
-    header_timeout: Duration,
+    limits: Limits,
     stopping: CancellationToken,
 }
 
@@ -75,7 +76,7 @@ impl Connections {
             http2,
             // Its handlers are made ready once here, instead of with every request.
             router: router.with_state(()),
-            header_timeout: limits.header_timeout,
+            limits,
             stopping: tasks.stopping(),
         }
     }
@@ -84,7 +85,7 @@ impl Connections {
     pub(super) fn serve(&self, stream: TcpStream) -> impl Future<Output = ()> + Send + use<> {
         let this = self.clone();
         async move {
-            let too_late = Instant::now() + this.header_timeout;
+            let too_late = Instant::now() + this.limits.header_timeout;
             let version = tokio::select! {
                 biased;
                 version = version(&stream) => version,
@@ -97,7 +98,7 @@ impl Connections {
                 router: this.router,
                 first: Arc::clone(&first),
             };
-            let stream = TokioIo::new(stream);
+            let stream = TokioIo::new(Patient::new(stream, this.limits.keep_alive));
             match version {
                 Ok(Version::Http1) => {
                     let served = this.http1.serve_connection(stream, entry);

@@ -1,4 +1,4 @@
-//! Bodies that stand still, and bodies that are only slow.
+//! Bodies that stand still, either way, and bodies that are only slow.
 
 use std::time::Duration;
 
@@ -43,4 +43,23 @@ async fn a_body_that_stands_still_is_answered_and_its_connection_closed() {
     raw.ask("GET", "/v1/sessions/s/connections/count").await;
     let answer = raw.answer().await;
     assert!(answer.contains("\"active_connections\":1"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_reads_is_given_up() {
+    // More than the buffers of two sockets hold.
+    const ASKED: usize = 600;
+    let cluster = TestCluster::builder()
+        .set("http-header-timeout", "300ms")
+        .set("http-keep-alive", "600ms")
+        .start()
+        .await;
+    let mut raw = Raw::connect(cluster.api()).await;
+    raw.send("GET /openapi.json HTTP/1.1\r\nhost: test\r\n\r\n".repeat(ASKED))
+        .await;
+    // Not a wait for anything: this is the reader who does not read.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let (_, heard) = raw.closed().await;
+    let answers = heard.matches("http/1.1 200").count();
+    assert!(answers > 0 && answers < ASKED, "{answers} answers");
 }
