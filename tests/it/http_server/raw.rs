@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 
 use crate::support::{Api, SOON};
@@ -25,6 +25,23 @@ impl Raw {
 
     pub(super) async fn connect(api: &Api) -> Self {
         Self::try_connect(api).await.unwrap()
+    }
+
+    /// One that has hardly room for what it is told.
+    pub(super) async fn connect_narrow(api: &Api) -> Self {
+        let address = api.base().strip_prefix("http://").unwrap().parse().unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(8 * 1024).unwrap();
+        Self {
+            stream: socket.connect(address).await.unwrap(),
+            connected: Instant::now(),
+        }
+    }
+
+    /// Whether the peer is gone, seen without reading what it said.
+    pub(super) fn is_gone(&self) -> bool {
+        let sent = self.stream.try_write(b"x");
+        sent.is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock)
     }
 
     /// Sends bytes; whether they arrive is seen in what comes back.
