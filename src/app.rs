@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
 
 use crate::config::{Config, LeaseKind};
-use crate::http::{self, Api, Health};
+use crate::http::server::Limits;
+use crate::http::{self, Api, Health, Load};
 use crate::lease;
 use crate::lifecycle::Tasks;
 use crate::platform::custom_resource::CustomResource;
@@ -138,10 +138,18 @@ impl App {
             check_interval: config.sweeper.sweeper_interval,
             keeps_full_addresses: config.http.full_addresses,
         };
-        let http_address = serve(config.http.http_address, http::router(api, &metrics), &servers).await?;
+        let load = Load::new(&config.http, Some(&metrics));
+        let http_address = serve(
+            config.http.http_address,
+            http::router(api, &metrics, load),
+            Limits::of_api(&config.http).with_metrics(&metrics),
+            &servers,
+        )
+        .await?;
         let operations_address = serve(
             config.http.operations_address,
             http::operations_router(health, metrics),
+            Limits::of_operations(&config.http),
             &tasks,
         )
         .await?;
@@ -219,24 +227,18 @@ async fn access(config: &Config, tasks: &Tasks) -> anyhow::Result<Access> {
     Ok(access)
 }
 
-/// Listens and serves until the stop; requests in flight are answered.
-async fn serve(address: SocketAddr, router: axum::Router, tasks: &Tasks) -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; is another process there? choose another address")
-    })?;
-    let local = listener.local_addr()?;
-    let stopping = tasks.stopping();
-    // Heartbeats are small and answered at once: waiting to fill a packet would only delay them.
-    let listener = axum::serve::ListenerExt::tap_io(listener, |stream: &mut tokio::net::TcpStream| {
-        let _ = stream.set_nodelay(true);
-    });
-    tasks.spawn_essential("server", async move {
-        axum::serve(listener, router)
-            .with_graceful_shutdown(async move { stopping.cancelled().await })
-            .await?;
-        Ok(())
-    });
-    Ok(local)
+/// Listens and serves until the stop.
+async fn serve(
+    address: SocketAddr,
+    router: axum::Router,
+    limits: Limits,
+    tasks: &Tasks,
+) -> anyhow::Result<SocketAddr> {
+    http::server::serve(address, router, limits, tasks)
+        .await
+        .with_context(|| {
+            format!("cannot listen on {address}; is another process there? choose another address")
+        })
 }
 
 /// Ready once the schema is known; a database that is away, or not migrated yet, is asked again.

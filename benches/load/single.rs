@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use axum::extract::Path;
 use axum::routing::post;
-use axum::serve::ListenerExt;
 use axum::{Json, Router};
-use connection_tracker::http::{Observed, layered};
+use clap::Parser;
+use connection_tracker::config::HttpConfig;
+use connection_tracker::http::server::{self, Limits};
+use connection_tracker::http::{Load, Observed, layered};
+use connection_tracker::lifecycle::Tasks;
 use rand::seq::SliceRandom;
 use serde::Serialize;
-use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 
 use super::http::{self, Connection};
@@ -37,14 +39,26 @@ async fn nothing(Path((_session, _connection)): Path<(String, String)>) -> Json<
     })
 }
 
+/// The settings of the server, at their defaults.
+#[derive(Parser)]
+struct Settings {
+    #[command(flatten)]
+    http: HttpConfig,
+}
+
 /// Serves the handler that does nothing until the process is ended.
 pub(crate) async fn serve_noop(address: SocketAddr) -> anyhow::Result<()> {
     let path = "/v1/sessions/{session}/connections/{connection}/heartbeat";
-    let router = layered(Router::new().route(path, post(nothing)), Observed::nothing());
-    let listener = TcpListener::bind(address).await?.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    Ok(axum::serve(listener, router).await?)
+    let settings = Settings::parse_from(["noop"]);
+    let router = layered(
+        Router::new().route(path, post(nothing)),
+        Observed::nothing(),
+        Load::new(&settings.http, None),
+    );
+    let tasks = Tasks::new();
+    server::serve(address, router, Limits::of_api(&settings.http), &tasks).await?;
+    tasks.stopping().cancelled().await;
+    Ok(())
 }
 
 /// Rate of heartbeats against rate of nothing.

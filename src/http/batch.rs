@@ -160,7 +160,7 @@ fn ids(
 
 /// Keeps many connections live for another window.
 #[utoipa::path(post, path = "/v1/connections/heartbeat", tag = "connections", request_body = IdBatch,
-    responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn heartbeat(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -194,7 +194,7 @@ pub(super) async fn heartbeat(
 
 /// Closes many connections; success also the second time.
 #[utoipa::path(post, path = "/v1/connections/close", tag = "connections", params(CloseParams), request_body = IdBatch,
-    responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn close(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -220,7 +220,7 @@ pub(super) async fn close(
 
 /// Opens many connections; safe to repeat.
 #[utoipa::path(post, path = "/v1/connections/open", tag = "connections", request_body = OpenBatch,
-    responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn open(
     State(api): State<Arc<Api>>,
     caller: Caller,

@@ -8,12 +8,13 @@ use axum::body::Bytes;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::pointer;
 use super::problem::Problem;
 use crate::domain::{ConnectionId, SessionId};
 
 /// Reads a body.
 pub(super) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<Batch<T>, Problem> {
-    serde_json::from_slice(body).map_err(|error| Problem::invalid("", error.to_string()))
+    pointer::parse(body)
 }
 
 /// `{"gateway": "gw-1", "sessions": {"s1": [..]}}`.

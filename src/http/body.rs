@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
+use super::pointer;
 use super::problem::Problem;
 
 /// Largest body of a batch, and of anything else.
@@ -20,6 +21,10 @@ const BODY_BYTES: usize = 64 * 1024;
 /// How much, and for how long, a body that is refused is still listened to.
 const DISCARD_BYTES: usize = 16 * 1024 * 1024;
 const DISCARD_FOR: Duration = Duration::from_secs(2);
+
+/// How long a body may stand still; the layer that lets a request in gives it to those that have one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stall(pub Duration);
 
 /// A JSON object of at most 64 KiB.
 pub(super) struct Body<T>(pub T);
@@ -38,9 +43,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let bytes = read_object(request, BODY_BYTES).await?;
-        serde_json::from_slice(&bytes)
-            .map(Self)
-            .map_err(|error| Problem::invalid("", error.to_string()))
+        pointer::parse(&bytes).map(Self)
     }
 }
 
@@ -70,13 +73,14 @@ impl<S: Send + Sync> FromRequest<S> for Ignored {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        read(request.into_body(), BODY_BYTES).await.map(|_| Self)
+        let (parts, body) = request.into_parts();
+        read(body, BODY_BYTES, &parts.extensions).await.map(|_| Self)
     }
 }
 
 async fn read_object(request: Request, limit: usize) -> Result<Bytes, Problem> {
     let (parts, body) = request.into_parts();
-    let bytes = read(body, limit).await?;
+    let bytes = read(body, limit, &parts.extensions).await?;
     if !is_json(&parts.headers) {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -106,11 +110,16 @@ fn is_json(headers: &HeaderMap) -> bool {
     })
 }
 
-async fn read(body: HttpBody, limit: usize) -> Result<Bytes, Problem> {
+async fn read(body: HttpBody, limit: usize, extensions: &Extensions) -> Result<Bytes, Problem> {
+    let stall = extensions.get().map_or(Duration::MAX, |Stall(limit)| *limit);
     let mut stream = body.into_data_stream();
     let mut whole: Option<Bytes> = None;
     let mut more: Vec<u8> = Vec::new();
-    while let Some(chunk) = stream.next().await {
+    // An answer before the end of the body closes the connection with it, or resets the stream.
+    while let Some(chunk) = tokio::time::timeout(stall, stream.next())
+        .await
+        .map_err(|_| stalled())?
+    {
         let chunk = chunk.map_err(|error| Problem::invalid("", format!("the body broke off: {error}")))?;
         if whole.as_ref().map_or(0, Bytes::len) + more.len() + chunk.len() > limit {
             discard(stream, chunk.len()).await;
@@ -154,6 +163,14 @@ async fn discard(mut stream: axum::body::BodyDataStream, mut taken: usize) {
     };
     // Too slow or too long: then the caller may miss the answer after all.
     let _ = tokio::time::timeout(DISCARD_FOR, all).await;
+}
+
+fn stalled() -> Problem {
+    Problem::new(
+        StatusCode::REQUEST_TIMEOUT,
+        "timeout",
+        "the body stood still for too long; send the same call again, on another connection",
+    )
 }
 
 fn too_large() -> Problem {

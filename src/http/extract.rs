@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::pointer;
 use super::problem::Problem;
 use crate::domain::access::Caller;
 use crate::domain::{ConnectionId, SessionId};
@@ -19,10 +20,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let extracted: Result<Query<T>, QueryRejection> = Query::from_request_parts(parts, state).await;
-        extracted.map(|Query(value)| Self(value)).map_err(|rejection| {
-            let (name, message) = named(&rejection.body_text());
-            Problem::invalid(name, message)
-        })
+        extracted
+            .map(|Query(value)| Self(value))
+            .map_err(|rejection| pointer::invalid_query(&rejection, parts.uri.query().unwrap_or_default()))
     }
 }
 
@@ -38,6 +38,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
+/// `/v1/sessions/{session}/...`; that the caller's scope covers it was checked before, by `auth`.
 /// `/v1/sessions/{session}/...`; that the caller's scope covers it was checked before, by `auth`.
 /// Which parameter a text of the extractor is about, and what it says: `..: limit: invalid digit ..` and
 /// ``..: unknown field `x`, ..``. A text of another form is about the whole query.

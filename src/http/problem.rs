@@ -94,6 +94,13 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", text).retry()
     }
 
+    /// 503: there is no room for it now.
+    #[must_use]
+    pub fn overloaded(what: &str) -> Self {
+        let text = format!("{what}; keep the user connected and send the same call again");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", text).retry()
+    }
+
     /// Asks to come again in 1 to 3 s, spread so that those turned away do not come back together.
     #[must_use]
     fn retry(mut self) -> Self {

@@ -1,12 +1,10 @@
 //! Routes and the layers around them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
-use axum::middleware::Next;
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -15,15 +13,13 @@ use utoipa_axum::routes;
 
 use super::observed::{Observed, observe};
 use super::problem::Problem;
+use super::shed::{Load, shed};
 use super::state::Api;
 use super::{
     admin, auth, bare_id, batch, connection, docs, explain, hands, history, openapi, session, session_list,
     stats, wait,
 };
 use crate::telemetry::metrics::Metrics;
-
-/// Longest a request may take; above every timeout of the stores, so that those speak first.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Routes and document of the API, without layers.
 fn api_router() -> OpenApiRouter<Arc<Api>> {
@@ -65,7 +61,7 @@ pub fn document() -> String {
 }
 
 /// The API with everything around it.
-pub fn router(api: Api, metrics: &Metrics) -> Router {
+pub fn router(api: Api, metrics: &Metrics, load: Load) -> Router {
     let (routes, mut document) = api_router().split_for_parts();
     openapi::describe_access(&mut document, !api.access.is_open());
     let observed = Observed::new(metrics, &document);
@@ -85,26 +81,18 @@ pub fn router(api: Api, metrics: &Metrics) -> Router {
         let is_no_id = axum::routing::get(bare_id::name_is_no_id).delete(bare_id::name_is_no_id);
         routes = routes.route(&format!("/v1/connections/{batch}"), is_no_id);
     }
-    layered(routes, observed)
+    layered(routes, observed, load)
 }
 
 /// Adds the fallbacks and layers that every request passes; the bench puts the same around a handler
 /// that does nothing.
-pub fn layered(routes: Router, observed: Observed) -> Router {
+pub fn layered(routes: Router, observed: Observed, load: Load) -> Router {
     routes
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(axum::middleware::from_fn(bounded))
+        .layer(axum::middleware::from_fn_with_state(load, shed))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn_with_state(observed, observe))
-}
-
-/// Ends a request that takes too long with a problem, as every other error.
-async fn bounded(request: Request<Body>, next: Next) -> Response<Body> {
-    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::timed_out().into_response(),
-    }
 }
 
 async fn unknown_path(request: Request<Body>) -> Problem {

@@ -11,6 +11,7 @@ mod connections;
 mod exactly_once;
 mod guard;
 mod history_store;
+mod http_server;
 mod leadership;
 mod lua;
 mod observe;

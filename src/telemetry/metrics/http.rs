@@ -41,8 +41,10 @@ label::labels! {
         Read = "read",
         /// Opens: turned away next.
         Open = "open",
-        /// Heartbeats, closes and waits: turned away last.
+        /// Heartbeats and closes: turned away last.
         Keep = "keep",
+        /// Waits, which are counted apart.
+        Wait = "wait",
     }
 }
 

@@ -249,3 +249,71 @@ async fn a_batch_of_closes_names_its_reason_in_the_body_or_the_query() {
     reasons.sort();
     assert_eq!(reasons, ["by_query", "gateway_drained"]);
 }
+
+#[tokio::test]
+async fn what_does_not_parse_is_pointed_at() {
+    let cluster = started().await;
+    let api = cluster.api();
+    for (place, body) in [
+        ("/user_id", json!({ "user_id": 7 })),
+        ("/intent", json!({ "user_id": "ann", "intent": "cat" })),
+        (
+            "/client_ip",
+            json!({ "user_id": "ann", "client_ip": "300.1.1.1" }),
+        ),
+        (
+            "/metadata/a~1b",
+            json!({ "user_id": "ann", "metadata": { "a/b": 7 } }),
+        ),
+        ("", json!({})),
+    ] {
+        assert_eq!(pointer(api.open("s", "c", &body).await), place, "{body}");
+    }
+    for (place, sessions) in [
+        ("/sessions", json!(7)),
+        ("/sessions/s", json!({ "s": "c" })),
+        ("/sessions/s/1", json!({ "s": ["c", 7] })),
+    ] {
+        assert_eq!(
+            pointer(api.batch("heartbeat", &sessions).await),
+            place,
+            "{sessions}"
+        );
+    }
+    assert_eq!(
+        pointer(api.post("/v1/admin/mode", &json!({ "mode": "cat" })).await),
+        "/mode"
+    );
+    for (place, query) in [
+        ("limit", "limit=x"),
+        ("limit", "limit=0"),
+        ("from", "from=yesterday"),
+        ("cursor", "cursor=x"),
+    ] {
+        let path = format!("/v1/history/connections?{query}");
+        assert_eq!(pointer(api.get(&path).await), place, "{query}");
+    }
+    let path = "/v1/history/connections?from=2026-11-25T00:00:00";
+    let answer = api
+        .get(&format!("{path}+01:00"))
+        .await
+        .expect_problem(422, "invalid-request");
+    let error = &answer.body["errors"][0];
+    assert_eq!(error["pointer"], "from");
+    assert!(error["message"].as_str().unwrap().contains("%2B"), "{error}");
+    api.get(&format!("{path}%2B01:00")).await.expect(200);
+}
+
+#[tokio::test]
+async fn control_characters_are_stripped_from_what_is_only_shown() {
+    let cluster = started().await;
+    let api = cluster.api();
+    let body = json!({
+        "user_id": "ann", "user_agent": "a\u{0}b\u{7f}c\u{85}", "metadata": { "k\u{1b}[31m": "v\r\nx: y" },
+    });
+    api.open("s", "c", &body).await.expect(201);
+    let list = api.get("/v1/sessions/s/connections").await.expect(200);
+    let live = &list.body["connections"][0];
+    assert_eq!(live["user_agent"], "abc");
+    assert_eq!(live["metadata"], json!({ "k[31m": "vx: y" }));
+}

@@ -103,7 +103,7 @@ async fn a_population_is_counted_exactly_with_and_without_a_hold() {
 
     // A caller who may see a part of the sessions is told of those only.
     let config = cluster.flags(&[]).config();
-    let store = RedisStore::new(&config).unwrap();
+    let store = RedisStore::new(&config, &connection_tracker::telemetry::metrics::Metrics::new()).unwrap();
     let tasks = Tasks::new();
     let reader = Stats::new(
         store,
