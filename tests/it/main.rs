@@ -14,6 +14,7 @@ mod leadership;
 mod lua;
 mod observe;
 mod platform;
+mod properties;
 mod retry;
 mod sessions;
 mod support;

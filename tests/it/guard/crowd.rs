@@ -105,8 +105,10 @@ impl Crowd {
         let from = self.handles.len();
         for number in numbers {
             let request = OpenRequest::new(format!("user-{number}"));
-            self.handles
-                .push(self.gateway.connect(session(number), format!("c-{number}"), request));
+            self.handles.push(
+                self.gateway
+                    .connect(session(number), format!("c-{number}"), request),
+            );
         }
         for handle in &mut self.handles[from..] {
             handle.opened().await.expect("every user is let in");
@@ -115,7 +117,10 @@ impl Crowd {
 
     async fn wakes_to_do(&self) -> u64 {
         let sum = "local n = 0 for _, key in ipairs(KEYS) do n = n + redis.call('ZCARD', key) end return n";
-        self.cluster.state().over_partitions(sum, connection_tracker::store::redis::PartitionKey::Wakes).await
+        self.cluster
+            .state()
+            .over_partitions(sum, connection_tracker::store::redis::PartitionKey::Wakes)
+            .await
     }
 
     /// The last changes before the strike: the late ones come, a hibernation and a wake are on their way,
@@ -155,7 +160,10 @@ impl Crowd {
             let path = format!("/v1/sessions/{name}/connections/count");
             self.cluster.api().get(&path).await
         });
-        let mut sum = Counted { live: 0, unconfirmed: 0 };
+        let mut sum = Counted {
+            live: 0,
+            unconfirmed: 0,
+        };
         for answer in join_all(asked).await {
             if answer.status != 200 {
                 return Err(answer.status);
@@ -220,25 +228,32 @@ impl Crowd {
             assert_eq!((until - since, why.as_str()), (10_000, reason));
         }
 
-        eventually(SOON, "all count and are confirmed, what is empty sleeps", async || {
-            looks.tick().await;
-            let counted = self.counted().await;
-            let wanted = Counted { live: everybody, unconfirmed: 0 };
-            let api = self.cluster.api();
-            let asleep = (0..LEFT).map(|number| format!("left-{number}"));
-            let asleep = asleep.chain(["falling".to_owned()]);
-            let awake = join_all(asleep.map(|name| async move { api.state(&name).await }))
-                .await
-                .into_iter()
-                .filter(|state| state != "hibernated")
-                .count();
-            let rising = api.state("rising").await;
-            if counted == Ok(wanted) && awake == 0 && rising == "running" {
-                Ok(())
-            } else {
-                Err((counted, awake, rising))
-            }
-        })
+        eventually(
+            SOON,
+            "all count and are confirmed, what is empty sleeps",
+            async || {
+                looks.tick().await;
+                let counted = self.counted().await;
+                let wanted = Counted {
+                    live: everybody,
+                    unconfirmed: 0,
+                };
+                let api = self.cluster.api();
+                let asleep = (0..LEFT).map(|number| format!("left-{number}"));
+                let asleep = asleep.chain(["falling".to_owned()]);
+                let awake = join_all(asleep.map(|name| async move { api.state(&name).await }))
+                    .await
+                    .into_iter()
+                    .filter(|state| state != "hibernated")
+                    .count();
+                let rising = api.state("rising").await;
+                if counted == Ok(wanted) && awake == 0 && rising == "running" {
+                    Ok(())
+                } else {
+                    Err((counted, awake, rising))
+                }
+            },
+        )
         .await;
         for patch in self.cluster.platform.all_patches("hibernated").await {
             let after = patch["at_ms"].as_i64().unwrap() - struck_ms;
@@ -251,10 +266,16 @@ impl Crowd {
         throughout(TIMINGS.window, "it works as before", async || {
             looks.tick().await;
             let counted = self.counted().await;
-            if counted != Ok(Counted { live: everybody, unconfirmed: 0 }) {
+            if counted
+                != Ok(Counted {
+                    live: everybody,
+                    unconfirmed: 0,
+                })
+            {
                 return Err(format!("{counted:?} of {everybody}"));
             }
-            self.unharmed(|name| name == "falling" || name.starts_with("left-")).await
+            self.unharmed(|name| name == "falling" || name.starts_with("left-"))
+                .await
         })
         .await;
     }

@@ -24,9 +24,7 @@ pub(crate) fn preload(server: &mut Command, directory: &Path) {
             .expect("cc is on the PATH: Rust links with it");
         assert!(compiled.success(), "{source} does not compile");
     }
-    server
-        .env("LD_PRELOAD", library)
-        .env("CLOCK_OFFSET_FILE", offset);
+    server.env("LD_PRELOAD", library).env("CLOCK_OFFSET_FILE", offset);
 }
 
 /// Moves the clock of a server by so many milliseconds, at once and for good.
