@@ -1,6 +1,7 @@
 //! When not to trust what is seen: lost data, gaps, other servers. Nothing sleeps and nothing expires
 //! before a full hold.
 
+mod caught;
 mod crowd;
 mod gap;
 mod loss;

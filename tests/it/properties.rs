@@ -2,5 +2,6 @@
 //! run draws anew; a failure prints what was sent.
 
 mod batches;
+mod logs;
 mod requests;
 mod streams;

@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{TestCluster, eventually, user};
+use crate::support::{SOON, TestCluster, eventually, user};
 
-const REQUESTS: usize = 1_500;
+const REQUESTS: usize = 1_000;
+/// In flight, each on a connection of its own.
+const AT_ONCE: usize = 8;
 /// Longer than any answer may take: a request that hangs is a failure of its own.
 const PATIENCE: Duration = Duration::from_secs(12);
 
@@ -228,76 +231,75 @@ fn documented(document: &Value, (method, path): (&str, &str)) -> BTreeSet<u16> {
     responses.keys().map(|status| status.parse().unwrap()).collect()
 }
 
+/// Sends it and judges the answer; gives its status.
+async fn judged(http: &reqwest::Client, base: &str, document: &Value, sent: Sent) -> u16 {
+    let method = Method::from_bytes(sent.place.0.to_uppercase().as_bytes()).unwrap();
+    let mut request = http.request(method, format!("{base}{}", sent.path()));
+    if let Some(content_type) = sent.content_type {
+        request = request.header("content-type", content_type);
+    }
+    let answered = tokio::time::timeout(PATIENCE, request.body(sent.body.clone()).send()).await;
+    let answer = answered
+        .unwrap_or_else(|_| panic!("no answer to {sent:?}"))
+        .unwrap_or_else(|error| panic!("{error}: {sent:?}"));
+    let status = answer.status().as_u16();
+    let content_type = answer.headers().get("content-type").cloned();
+    let text = answer.text().await.unwrap();
+    let story = || {
+        format!(
+            "{sent:?}\n{}\n{status} {text}",
+            String::from_utf8_lossy(&sent.body)
+        )
+    };
+    // A path that lost its shape on the way ("..") is another path, or none.
+    let is_other_path = status == 404 && text.contains(":not-found") || status == 405;
+    assert!(
+        is_other_path || documented(document, sent.place).contains(&status),
+        "a status the document does not name: {}",
+        story()
+    );
+    assert!(status < 500, "{}", story());
+    if status >= 400 {
+        let body: Value = serde_json::from_str(&text).unwrap_or_default();
+        let kind = body["type"].as_str().unwrap_or_default();
+        assert!(
+            kind.starts_with("urn:connection-tracker:problem:"),
+            "no problem: {}",
+            story()
+        );
+        assert_eq!(body["status"], status, "{}", story());
+        assert_eq!(content_type.unwrap(), "application/problem+json", "{}", story());
+    }
+    status
+}
+
 #[tokio::test]
 async fn any_request_is_answered_as_the_document_says_and_never_as_an_internal_error() {
     let cluster = TestCluster::one().await;
     cluster.platform.create("s").await;
     let document: Value = serde_json::from_str(&connection_tracker::http::document()).unwrap();
-    let http = reqwest::Client::new();
-    let mut runner = TestRunner::default();
-    let strategy = sent();
-    let mut seen = BTreeSet::new();
-    for _ in 0..REQUESTS {
-        let sent = strategy.new_tree(&mut runner).unwrap().current();
-        let method = Method::from_bytes(sent.place.0.to_uppercase().as_bytes()).unwrap();
-        let mut request = http.request(method, format!("{}{}", cluster.api().base(), sent.path()));
-        if let Some(content_type) = sent.content_type {
-            request = request.header("content-type", content_type);
-        }
-        let answered = tokio::time::timeout(PATIENCE, request.body(sent.body.clone()).send()).await;
-        let answer = answered
-            .unwrap_or_else(|_| panic!("no answer to {sent:?}"))
-            .unwrap_or_else(|error| panic!("{error}: {sent:?}"));
-        let status = answer.status().as_u16();
-        let content_type = answer.headers().get("content-type").cloned();
-        let text = answer.text().await.unwrap();
-        let story = || {
-            format!(
-                "{sent:?}\n{}\n{status} {text}",
-                String::from_utf8_lossy(&sent.body)
-            )
-        };
-        // A path that lost its shape on the way ("..") is another path, or none.
-        let is_other_path = status == 404 && text.contains(":not-found") || status == 405;
-        assert!(
-            is_other_path || documented(&document, sent.place).contains(&status),
-            "a status the document does not name: {}",
-            story()
-        );
-        assert!(status < 500, "{}", story());
-        if status >= 400 {
-            let body: Value = serde_json::from_str(&text).unwrap_or_default();
-            let kind = body["type"].as_str().unwrap_or_default();
-            assert!(
-                kind.starts_with("urn:connection-tracker:problem:"),
-                "no problem: {}",
-                story()
-            );
-            assert_eq!(body["status"], status, "{}", story());
-            assert_eq!(content_type.unwrap(), "application/problem+json", "{}", story());
-        }
-        seen.insert(status);
-    }
-    for wanted in [200, 201, 204, 404, 415, 422] {
+    let (http, base) = (reqwest::Client::new(), cluster.api().base());
+    let (mut runner, strategy) = (TestRunner::default(), sent());
+    let requests: Vec<Sent> = (0..REQUESTS)
+        .map(|_| strategy.new_tree(&mut runner).unwrap().current())
+        .collect();
+    let seen: BTreeSet<u16> = stream::iter(requests)
+        .map(|sent| judged(&http, base, &document, sent))
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    for wanted in [200, 204, 404, 415, 422] {
         assert!(seen.contains(&wanted), "{wanted} was never met: {seen:?}");
     }
     // It works as before, and nothing of it is left that history could not take.
-    cluster
-        .api()
-        .open("s", "afterwards", &user("ann"))
-        .await
-        .expect(201);
-    cluster.api().close("s", "afterwards").await.expect(204);
+    let api = cluster.api();
+    api.open("s", "afterwards", &user("ann")).await.expect(201);
+    api.close("s", "afterwards").await.expect(204);
     let pool = cluster.pool().await;
-    eventually(
-        crate::support::SOON,
-        "the last of it is in the history",
-        async || {
-            let sql =
-                "SELECT count(*) FROM connections WHERE id = 'afterwards' AND disconnected_at IS NOT NULL";
-            sqlx::query_scalar::<_, i64>(sql).fetch_one(&pool).await.unwrap() == 1
-        },
-    )
+    eventually(SOON, "the last of it is in the history", async || {
+        let sql = "SELECT count(*) FROM connections WHERE id = 'afterwards' AND disconnected_at IS NOT NULL";
+        sqlx::query_scalar::<_, i64>(sql).fetch_one(&pool).await.unwrap() == 1
+    })
     .await;
     let letters: Vec<String> = sqlx::query_scalar("SELECT error || ': ' || fields::text FROM dead_letters")
         .fetch_all(&pool)
