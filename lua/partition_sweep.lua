@@ -20,6 +20,16 @@ for key, longest in pairs({ [deadlines_key] = 3600000, [wakes_key] = 900000 }) d
   local ahead = redis.call('ZRANGE', key, '(' .. int(now + longest + 60000), '+inf', 'BYSCORE', 'LIMIT', 0, limit)
   for _, member in ipairs(ahead) do redis.call('ZADD', key, int(now), member) end
 end
+-- Written before a step that was shorter than that: each deadline is due once again, some at each sweep.
+local page = redis.call('HGET', guard_key, 'look_again')
+if page then
+  local found = redis.call('ZSCAN', deadlines_key, page, 'COUNT', limit)
+  for i = 1, #found[2], 2 do
+    if tonumber(found[2][i + 1]) > now then redis.call('ZADD', deadlines_key, int(now), found[2][i]) end
+  end
+  if found[1] == '0' then redis.call('HDEL', guard_key, 'look_again')
+  else redis.call('HSET', guard_key, 'look_again', found[1]) end
+end
 local due = redis.call('ZRANGE', deadlines_key, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, limit)
 local wakes = redis.call('ZRANGE', wakes_key, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, limit)
 local reason = holding and redis.call('HGET', guard_key, 'hold_reason') or ''

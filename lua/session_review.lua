@@ -81,7 +81,7 @@ if stale > 0 then
 end
 if live > 0 then
   local newest = redis.call('ZRANGE', connections_key, -1, -1, 'WITHSCORES')
-  look_again_at(math.max(tonumber(newest[2]), holding and hold_until or 0) + settings.window_ms * 2)
+  look_again_at(math.max(math.min(tonumber(newest[2]), now), holding and hold_until or 0) + settings.window_ms * 2)
   return answer(WAITING)
 end
 --@include due

@@ -31,7 +31,8 @@ elseif now - seen > settings.gap_ms then
   redis.call('HSET', guard_key, 'seen', int(now))
   start_hold(settings.hold_ms, 'gap')
 elseif seen - now > settings.backward_ms then
-  redis.call('HSET', guard_key, 'seen', int(now))
+  -- Every deadline lies too far ahead by the step: the sweep looks at each once again, page by page.
+  redis.call('HSET', guard_key, 'seen', int(now), 'look_again', '0')
   hold_until = 0
   start_hold(settings.hold_ms, 'clock_stepped_back')
 end

@@ -2,6 +2,11 @@
 -- is connected, and given up when nobody is.
 if record.state == 'waking' then
   local limit_at = (instant('due_at', 900000) or instant('since', 0)) + settings.start_limit_ms
+  if holding and limit_at <= now then
+    -- Time that nobody saw pass is not held against a wake that was on its way.
+    set('due_at', now)
+    limit_at = now + settings.start_limit_ms
+  end
   if limit_at > now then
     local newest = redis.call('ZRANGE', connections_key, -1, -1, 'WITHSCORES')
     look_again_at(math.min(limit_at, live > 0 and tonumber(newest[2]) + settings.window_ms * 2 or limit_at))

@@ -29,6 +29,18 @@ impl StreamId {
             seq: seq.parse().ok()?,
         })
     }
+
+    /// The id right above it, as Redis counts.
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self.seq.checked_add(1) {
+            Some(seq) => Self { seq, ..self },
+            None => Self {
+                ms: self.ms.saturating_add(1),
+                seq: 0,
+            },
+        }
+    }
 }
 
 impl std::fmt::Display for StreamId {

@@ -137,6 +137,8 @@ fn parse_user(text: &str) -> Result<Arc<str>, InvalidId> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -146,6 +148,37 @@ mod tests {
         }
         for bad in ["", "-a", ".a", "a:b", "a/b", "a b", "ä", "a\n", &"x".repeat(129)] {
             assert_eq!(SessionId::parse(bad), Err(InvalidId::Pattern), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_of_the_pattern_is_an_id_and_stays_as_it_is(text in "[A-Za-z0-9][A-Za-z0-9._~-]{0,127}") {
+            prop_assume!(!RESERVED.contains(&text.as_str()));
+            let id = SessionId::parse(&text).unwrap();
+            prop_assert_eq!(id.as_str(), &text);
+            let json = serde_json::to_string(&id).unwrap();
+            prop_assert_eq!(serde_json::from_str::<SessionId>(&json).unwrap(), id);
+        }
+
+        #[test]
+        fn one_character_outside_the_pattern_spoils_an_id(
+            text in "[A-Za-z0-9][A-Za-z0-9._~-]{0,126}",
+            at in any::<proptest::sample::Index>(),
+            odd in any::<char>().prop_filter("outside", |c| !c.is_ascii_alphanumeric() && !"._~-".contains(*c)),
+        ) {
+            let mut spoiled = text.clone();
+            spoiled.insert(at.index(text.len() + 1), odd);
+            prop_assert_eq!(ConnectionId::parse(&spoiled), Err(InvalidId::Pattern));
+        }
+
+        #[test]
+        fn any_text_is_an_id_or_an_error_and_user_ids_are_safe_to_print(text in ".{0,300}|\\PC{0,300}") {
+            prop_assert_eq!(SessionId::parse(&text).is_ok(), is_id(&text) && !RESERVED.contains(&text.as_str()));
+            match UserId::parse(&text) {
+                Ok(user) => prop_assert!(!user.as_str().contains(['\n', '\r', '\x1b', '\0'])),
+                Err(error) => prop_assert_eq!(error, InvalidId::User),
+            }
         }
     }
 

@@ -100,3 +100,58 @@ impl Id for ConnectionId {
         self.as_str()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An id, something near one, or any text.
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[A-Za-z0-9][A-Za-z0-9._~-]{0,127}",
+            "[a-z]{0,3}[:/ -]?",
+            ".{0,140}"
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_item_is_read_once_in_its_order_whatever_it_says_and_however_often_a_session_is_named(
+            sessions in proptest::collection::vec((text(), proptest::collection::vec(text(), 0..6)), 0..6),
+        ) {
+            // By hand, since a map would keep one of two sessions of the same name.
+            let rows: Vec<String> = sessions
+                .iter()
+                .map(|(session, ids)| format!("{}: {}", serde_json::json!(session), serde_json::json!(ids)))
+                .collect();
+            let body = Bytes::from(format!(r#"{{"x": [[]], "sessions": {{{}}}}}"#, rows.join(",")));
+            let batch: Batch<Parsed<ConnectionId>> = parse(&body).map_err(|problem| {
+                TestCaseError::fail(format!("{problem:?}"))
+            })?;
+            let read: Vec<(String, Vec<String>)> = batch
+                .sessions
+                .0
+                .iter()
+                .map(|(session, ids)| {
+                    let ids = ids.iter().map(|id| id.text().to_owned());
+                    (session.text().to_owned(), ids.collect())
+                })
+                .collect();
+            prop_assert_eq!(read, sessions);
+            for (session, ids) in &batch.sessions.0 {
+                prop_assert_eq!(session.0.is_ok(), SessionId::parse(session.text()).is_ok());
+                for id in ids {
+                    prop_assert_eq!(id.0.is_ok(), ConnectionId::parse(id.text()).is_ok());
+                }
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_a_batch_or_a_problem(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let problem = parse::<Parsed<ConnectionId>>(&Bytes::from(bytes)).err();
+            prop_assert_eq!(problem.map(|problem| problem.status), Some(422));
+        }
+    }
+}

@@ -39,25 +39,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 /// `/v1/sessions/{session}/...`; that the caller's scope covers it was checked before, by `auth`.
-/// `/v1/sessions/{session}/...`; that the caller's scope covers it was checked before, by `auth`.
-/// Which parameter a text of the extractor is about, and what it says: `..: limit: invalid digit ..` and
-/// ``..: unknown field `x`, ..``. A text of another form is about the whole query.
-fn named(text: &str) -> (String, String) {
-    let message = text.split_once(": ").map_or(text, |(_, rest)| rest);
-    let is_name = |name: &&str| {
-        (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-    };
-    if let Some((name, rest)) = message.split_once(": ").filter(|(name, _)| is_name(name)) {
-        return (name.to_owned(), rest.to_owned());
-    }
-    let quoted = message
-        .strip_prefix("unknown field `")
-        .or_else(|| message.strip_prefix("duplicate field `"))
-        .and_then(|rest| rest.split('`').next())
-        .filter(is_name);
-    (quoted.unwrap_or("query").to_owned(), message.to_owned())
-}
-
 pub(super) struct SessionPath(pub SessionId);
 
 /// `/v1/sessions/{session}/connections/{connection}...`; likewise.

@@ -126,7 +126,55 @@ pub(super) fn word(text: Option<String>, pointer: &str) -> Result<Option<String>
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn field(most: usize) -> impl Strategy<Value = Option<String>> {
+        let any_text = proptest::collection::vec(any::<char>(), 0..most).prop_map(String::from_iter);
+        proptest::option::of(prop_oneof![
+            any_text,
+            "[a-z.-]{1,64}",
+            "[\0\n\u{1b}]{1,3}",
+            "é{250,260}"
+        ])
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_is_within_its_limits_and_safe_for_scripts_and_logs(
+            user_id in field(300),
+            user_agent in field(900),
+            protocol in field(80),
+            gateway in field(80),
+            metadata in proptest::collection::btree_map(".{0,40}", ".{0,90}", 0..20),
+            client_ip in proptest::option::of(any::<IpAddr>()),
+        ) {
+            let body = OpenBody {
+                user_id: user_id.clone().unwrap_or_default(),
+                client_ip,
+                user_agent,
+                protocol,
+                gateway,
+                intent: Intent::User,
+                replaces: None,
+                metadata,
+            };
+            let Ok(request) = body.into_request(ConnectionId::parse("c").unwrap(), "", false) else {
+                return Ok(());
+            };
+            let kept = &request.details;
+            prop_assert_eq!(Some(kept.user.as_str()), user_id.as_deref());
+            prop_assert!(kept.agent.as_ref().is_none_or(|agent| agent.len() <= MAX_AGENT_BYTES));
+            prop_assert!(kept.metadata.len() <= MAX_METADATA);
+            // The scripts take the details apart by their first byte, and what follows must be one line.
+            let json = serde_json::to_string(kept).unwrap();
+            prop_assert!(json.starts_with(r#"{"user":""#), "{}", json);
+            prop_assert!(!json.chars().any(|c| c.is_ascii_control()), "{}", json);
+            let read: ConnectionDetails = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(&read, kept);
+        }
+    }
 
     #[test]
     fn addresses_are_cut_to_their_network() {

@@ -49,6 +49,24 @@ fn has_bare_plus(query: &str, name: &str) -> bool {
         .any(|(key, value)| key == name && value.contains('+'))
 }
 
+/// Which parameter a text of the extractor is about, and what it says: `..: limit: invalid digit ..` and
+/// ``..: unknown field `x`, ..``. A text of another form is about the whole query.
+fn named(text: &str) -> (String, String) {
+    let message = text.split_once(": ").map_or(text, |(_, rest)| rest);
+    let is_name = |name: &&str| {
+        (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    if let Some((name, rest)) = message.split_once(": ").filter(|(name, _)| is_name(name)) {
+        return (name.to_owned(), rest.to_owned());
+    }
+    let quoted = message
+        .strip_prefix("unknown field `")
+        .or_else(|| message.strip_prefix("duplicate field `"))
+        .and_then(|rest| rest.split('`').next())
+        .filter(is_name);
+    (quoted.unwrap_or("query").to_owned(), message.to_owned())
+}
+
 /// RFC 6901.
 fn pointer(path: &Path) -> String {
     let mut pointer = String::new();

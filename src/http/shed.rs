@@ -132,7 +132,6 @@ impl Load {
 }
 
 /// A request in flight; its room is free again when it is dropped.
-#[derive(Debug)]
 struct Place {
     load: Load,
     class: Class,
@@ -224,7 +223,7 @@ mod tests {
             format!("--http-waits={waits}"),
         ];
         let line = std::iter::once("test".to_owned()).chain(flags);
-        Load::new(&Settings::parse_from(line, None).http)
+        Load::new(&Settings::parse_from(line).http, None)
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub fn parse(text: &str) -> Option<IdleTimeout> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -62,6 +64,25 @@ mod tests {
             "9223372036854775807s",
         ] {
             assert_eq!(parse(text), Some(IdleTimeout::Never), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_never_or_within_what_the_scripts_can_add(text in ".{0,40}|-?[0-9.]{0,30}(h|m|s|ms|us|ns|d){0,3}") {
+            if let Some(IdleTimeout::AfterMs(ms)) = parse(&text) {
+                prop_assert!((1..=LONGEST_MS).contains(&ms), "{:?}", text);
+            }
+        }
+
+        #[test]
+        fn a_number_with_its_unit_is_that_long(
+            number in 1_u64..100_000_000,
+            (unit, unit_ms) in proptest::sample::select(vec![("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)]),
+        ) {
+            let ms = number * unit_ms;
+            let wanted = if ms > LONGEST_MS { IdleTimeout::Never } else { IdleTimeout::AfterMs(ms) };
+            prop_assert_eq!(parse(&format!("{number}{unit}")), Some(wanted));
         }
     }
 

@@ -1,5 +1,8 @@
 //! When not to trust what is seen: lost data, gaps, other servers. Nothing sleeps and nothing expires
 //! before a full hold.
 
+mod caught;
+mod crowd;
 mod gap;
 mod loss;
+mod strikes;

@@ -16,6 +16,7 @@ mod leadership;
 mod lua;
 mod observe;
 mod platform;
+mod properties;
 mod reads;
 mod retry;
 mod sessions;

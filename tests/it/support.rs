@@ -6,6 +6,7 @@
 //!
 //! What a test asserts stays in the test.
 
+pub(crate) mod clock;
 pub(crate) mod cluster;
 pub(crate) mod haproxy;
 pub(crate) mod http;

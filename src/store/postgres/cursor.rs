@@ -177,6 +177,8 @@ fn check(at_us: i64, texts: &[&str]) -> Result<(), InvalidCursor> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn cursor() -> ConnectionCursor {
@@ -202,6 +204,48 @@ mod tests {
             session: "n~x".into(),
         };
         assert_eq!(SessionCursor::parse(&session.to_string()), Ok(session));
+    }
+
+    proptest! {
+        #[test]
+        fn every_cursor_within_what_postgres_holds_comes_back_as_it_was(
+            connected_at_us in EARLIEST_US..253_402_207_200_000_000,
+            session in "[^\0]{0,200}",
+            id in "[^\0]{0,200}",
+            (place, major, minor) in any::<(i32, i64, i64)>(),
+        ) {
+            let cursor = ConnectionCursor { connected_at_us, session: session.clone(), id: id.clone() };
+            prop_assert_eq!(ConnectionCursor::parse(&cursor.to_string()), Ok(cursor));
+            let event = SessionEventCursor { at_us: connected_at_us, place, major, minor, key: id };
+            prop_assert_eq!(SessionEventCursor::parse(&event.to_string()), Ok(event));
+        }
+
+        #[test]
+        fn a_cursor_with_changed_digits_is_refused_or_another_lawful_one(
+            changes in proptest::collection::vec((any::<proptest::sample::Index>(), "[0-9a-fA-F+zä]"), 1..4),
+        ) {
+            let mut digits: Vec<String> = cursor().to_string().chars().map(String::from).collect();
+            for (at, digit) in changes {
+                let at = at.index(digits.len());
+                digits[at] = digit;
+            }
+            if let Ok(changed) = ConnectionCursor::parse(&digits.concat()) {
+                prop_assert!(changed.connected_at_us >= EARLIEST_US);
+                prop_assert!(!changed.session.contains('\0') && !changed.id.contains('\0'));
+                prop_assert_eq!(ConnectionCursor::parse(&changed.to_string()), Ok(changed));
+            }
+        }
+
+        #[test]
+        fn any_text_and_any_bytes_are_a_cursor_or_none(
+            text in ".{0,100}|[0-9a-f]{0,100}",
+            bytes in proptest::collection::vec(any::<u8>(), 0..100),
+        ) {
+            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            for text in [&text, &digits] {
+                let _ = (ConnectionCursor::parse(text), SessionEventCursor::parse(text));
+            }
+        }
     }
 
     #[test]

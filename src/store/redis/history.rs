@@ -132,10 +132,7 @@ impl RedisStore {
         let mut pipeline = Pipeline::with_capacity(committed.len());
         for (partition, id) in committed {
             let key = self.keys.of_partition(*partition, PartitionKey::History);
-            let above = StreamId {
-                ms: id.ms,
-                seq: id.seq + 1,
-            };
+            let above = id.next();
             pipeline
                 .cmd("XTRIM")
                 .arg(key)
@@ -237,5 +234,38 @@ impl RedisStore {
             .filter_map(reply::text)
             .filter_map(|id| SessionId::parse(&id).ok())
             .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_entry_is_read_or_an_error_that_says_what_is_wrong(
+            kind in "connection\\.(opened|closed|expired)|session\\.[a-z]{0,10}|.{0,20}",
+            session in "[a-z]{1,5}|.{0,10}",
+            data in r#"\{"id":"c","connected_at":-?[0-9]{0,25},"active":[0-9-]{1,12},"details":\{"user":"ann"\}\}|.{0,60}|[\[{"]{0,300}"#,
+            kept in proptest::collection::vec(any::<bool>(), 4),
+            number in any::<u64>(),
+        ) {
+            let fields = [("type", kind), ("session", session), ("data", data), ("epoch", "e".to_owned())];
+            let fields: HashMap<String, String> = fields
+                .into_iter()
+                .zip(kept.iter().map(|kept| *kept || number % 4 > 0))
+                .filter(|(_, kept)| *kept)
+                .map(|((name, value), _)| (name.to_owned(), value))
+                .collect();
+            let is_whole = fields.len() == 4;
+            let id = StreamId { ms: number, seq: u64::MAX };
+            let entry = StreamEntry { partition: Partition::all().next().unwrap(), id, fields };
+            match entry.decode() {
+                Ok(read) => prop_assert!(is_whole && read.stream_id == id),
+                Err(error) => prop_assert!(!error.is_empty()),
+            }
+        }
     }
 }

@@ -202,6 +202,8 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -210,6 +212,31 @@ mod tests {
             let tag = partition.tag();
             assert!(tag.starts_with(&format!("{partition:03}")), "{tag}");
             assert_eq!(slot(tag) / 64, partition.number(), "{tag}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_names_its_session_and_no_other(
+            one in "[A-Za-z0-9][A-Za-z0-9._~-]{0,127}",
+            other in "[A-Za-z0-9][A-Za-z0-9._~-]{0,127}",
+        ) {
+            let (Ok(one), Ok(other)) = (SessionId::parse(&one), SessionId::parse(&other)) else {
+                return Ok(());
+            };
+            let keys = Keys::new("ct");
+            let (mine, theirs) = (keys.of_record(&one), keys.of_record(&other));
+            let partition = Partition::of(&one);
+            prop_assert!(partition.number() < PARTITIONS);
+            for key in &mine {
+                // The first braces decide the slot; no id can hold any.
+                let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
+                prop_assert_eq!(tag, Some(partition.tag()), "{}", key);
+            }
+            for place in 1..4 {
+                prop_assert_eq!(mine[place].rsplit(':').next(), Some(one.as_str()));
+                prop_assert_eq!(mine[place] == theirs[place], one == other);
+            }
         }
     }
 

@@ -117,3 +117,75 @@ pub(super) fn text(value: &Value) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Anything a server may send, nested, with the numbers that are hard to read.
+    fn value() -> impl Strategy<Value = Value> {
+        let texts = prop_oneof![
+            Just(String::new()),
+            Just("1e308".to_owned()),
+            Just("-inf".to_owned()),
+            Just("nan".to_owned()),
+            Just("9223372036854775808".to_owned()),
+            ".{0,20}",
+        ];
+        let leaf = prop_oneof![
+            Just(Value::Nil),
+            Just(Value::Okay),
+            any::<i64>().prop_map(Value::Int),
+            (0_i64..20).prop_map(Value::Int),
+            texts
+                .clone()
+                .prop_map(|text| Value::BulkString(text.into_bytes())),
+            proptest::collection::vec(any::<u8>(), 0..20).prop_map(Value::BulkString),
+            texts.prop_map(Value::SimpleString),
+            any::<f64>().prop_map(Value::Double),
+            any::<bool>().prop_map(Value::Boolean),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
+                proptest::collection::vec((inner.clone(), inner), 0..3).prop_map(Value::Map),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_reply_is_read_or_an_error_that_says_what_was_asked(
+            code in prop_oneof![value(), (0_i64..19).prop_map(Value::Int)],
+            rest in proptest::collection::vec(value(), 0..6),
+            order in proptest::collection::vec(0_u8..4, 0..8),
+        ) {
+            let is_code = matches!(&code, Value::Int(number) if Code::from_number(*number).is_some());
+            let whole = std::iter::once(code).chain(rest.clone()).collect();
+            let reply = Reply::parse("session_read", Value::Array(whole));
+            prop_assert_eq!(reply.is_ok(), is_code);
+            let Ok(mut reply) = reply else { return Ok(()) };
+            for (place, wanted) in order.into_iter().enumerate() {
+                let read = match wanted {
+                    0 => reply.integer().map(drop),
+                    1 => reply.text().map(drop),
+                    2 => reply.list().map(drop),
+                    _ => reply.texts().map(drop),
+                };
+                if let Err(error) = read {
+                    prop_assert!(error.to_string().starts_with("session_read"), "{}", error);
+                } else {
+                    prop_assert!(place < rest.len(), "something was read beyond the end");
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_no_list_is_an_error(value in value()) {
+            let is_list = matches!(value, Value::Array(_));
+            prop_assert!(is_list || Reply::parse("session_read", value).is_err());
+        }
+    }
+}

@@ -35,14 +35,7 @@ pub(super) async fn rows(cluster: &TestCluster) -> Vec<Row> {
 /// Entries that wait in Redis, over all partitions.
 pub(super) async fn left_in_streams(cluster: &TestCluster) -> u64 {
     let sum = "local n = 0 for _, key in ipairs(KEYS) do n = n + redis.call('XLEN', key) end return n";
-    let state = cluster.state();
-    let keys: Vec<String> = Partition::all()
-        .map(|partition| state.keys.of_partition(partition, PartitionKey::History))
-        .collect();
-    let count = keys.len().to_string();
-    let mut words = vec!["EVAL", sum, &count];
-    words.extend(keys.iter().map(String::as_str));
-    cluster.redis.get(&words).await
+    cluster.state().over_partitions(sum, PartitionKey::History).await
 }
 
 async fn session_events(cluster: &TestCluster) -> i64 {

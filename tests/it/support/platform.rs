@@ -154,6 +154,14 @@ impl Platform {
         log
     }
 
+    /// Every accepted or refused patch that asked for `state`, of all objects, oldest first.
+    pub(crate) async fn all_patches(&self, state: &str) -> Vec<Value> {
+        let entries = self.call(Method::GET, "/simulator/log", None).await;
+        let mut log = entries.as_array().unwrap().clone();
+        log.retain(|entry| entry["verb"] == "patch" && entry["state"] == state);
+        log
+    }
+
     /// How often one object really started and stopped.
     pub(crate) async fn starts_and_stops(&self, name: &str) -> (u64, u64) {
         let rows = self

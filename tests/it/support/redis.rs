@@ -8,7 +8,7 @@ use std::time::Duration;
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{self, AsyncConnectionConfig, Client, RedisResult, Value};
 
-use super::{SOON, eventually, free_port, signal};
+use super::{SOON, clock, eventually, free_port, signal};
 
 /// Which Redis a cluster uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(crate) enum RedisChoice {
     Own,
     /// A server of its own in cluster mode, one node with all slots.
     OwnCluster,
+    /// A server of its own with a wall clock that [`Redis::step_clock`] moves.
+    OwnClock,
 }
 
 /// A server of its own; killed when dropped.
@@ -196,11 +198,26 @@ impl Redis {
 
     /// Restarts with the data it had: written to disk first, read again at the start.
     pub(crate) async fn restart_with_data(&mut self) {
+        self.save().await;
+        self.restart_from_snapshot().await;
+    }
+
+    /// Writes a snapshot of the data to disk, for [`Self::restart_from_snapshot`].
+    pub(crate) async fn save(&self) {
         self.cli(&["SAVE"]).await;
+    }
+
+    /// Kills the server and starts it with the last snapshot: what came after that is lost.
+    pub(crate) async fn restart_from_snapshot(&mut self) {
         self.kill();
         self.start_again().await;
         let dump = self.own().directory.path().join("dump.rdb");
         std::fs::remove_file(dump).unwrap();
+    }
+
+    /// Moves the wall clock of the server by so many milliseconds, at once; its monotonic clock stays true.
+    pub(crate) fn step_clock(&self, by_ms: i64) {
+        clock::step(self.own().directory.path(), by_ms);
     }
 
     /// The same, but reading its data takes it so many microseconds a key, during which it answers LOADING.
@@ -243,6 +260,9 @@ fn command(port: u16, choice: RedisChoice, directory: &Path) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
+    if choice == RedisChoice::OwnClock {
+        clock::preload(&mut command, directory);
+    }
     if choice == RedisChoice::OwnCluster {
         // The default would be port + 10000, which may be above 65535 or taken.
         command

@@ -90,6 +90,17 @@ impl State<'_> {
         self.redis.pipeline(&pipeline).await
     }
 
+    /// What a script gives for the keys of this kind of all partitions.
+    pub(crate) async fn over_partitions<T: FromRedisValue>(&self, script: &str, key: PartitionKey) -> T {
+        let keys: Vec<String> = Partition::all()
+            .map(|partition| self.keys.of_partition(partition, key))
+            .collect();
+        let count = keys.len().to_string();
+        let mut words = vec!["EVAL", script, &count];
+        words.extend(keys.iter().map(String::as_str));
+        self.redis.get(&words).await
+    }
+
     /// Now, by the clock that decides.
     pub(crate) async fn now_ms(&self) -> i64 {
         let (seconds, micros): (i64, i64) = self.redis.get(&["TIME"]).await;

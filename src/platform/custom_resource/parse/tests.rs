@@ -1,5 +1,7 @@
 //! Every row of reading an object: what is taken, what is absent, what is an error.
 
+mod random;
+
 use serde_json::json;
 
 use super::*;
