@@ -70,7 +70,8 @@ if record.state == 'hibernating' then
   return answer(HIBERNATE)
 end
 if record.state == 'hibernated' and stale == 0 then
-  if live > 0 then look_again_at(tonumber(record.contested_until)) else redis.call('ZREM', deadlines_key, sid) end
+  if live > 0 then look_again_at(contested and tonumber(record.contested_until) or math.max(now + settings.window_ms, hold_until))
+  else redis.call('ZREM', deadlines_key, sid) end
   return answer(WAITING)
 end
 --@include overdue_wake

@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 use super::body::Body;
 use super::problem::Problem;
 use super::state::Api;
-use crate::domain::access::Caller;
+use super::stats::WouldSleep;
+use crate::domain::access::{Caller, Scope};
 use crate::domain::mode::{Adopt, Mode, ModeRecord};
 
 /// Longest text for who and why.
@@ -39,6 +40,10 @@ pub(super) struct ModeAnswer {
     changed_by: Option<String>,
     reason: Option<String>,
     changed_at: Option<Timestamp>,
+    /// Since when it acts without interruption; absent while it observes.
+    armed_at: Option<Timestamp>,
+    /// Idle sessions that would sleep now; absent while they are not counted yet.
+    would_sleep_now: Option<WouldSleep>,
 }
 
 impl From<ModeRecord> for ModeAnswer {
@@ -50,11 +55,13 @@ impl From<ModeRecord> for ModeAnswer {
             changed_by: Some(record.changed_by),
             reason: record.reason,
             changed_at: Some(record.changed_at),
+            armed_at: record.armed_at,
+            would_sleep_now: None,
         }
     }
 }
 
-/// Reads the mode: a fresh installation observes.
+/// Reads the mode, and how many sessions would sleep now: a fresh installation observes.
 #[utoipa::path(get, path = "/v1/admin/mode", tag = "operating",
     responses((status = 200, body = ModeAnswer), (status = 503, body = Problem)))]
 pub(super) async fn read_mode(State(api): State<Arc<Api>>) -> Result<Json<ModeAnswer>, Problem> {
@@ -65,8 +72,13 @@ pub(super) async fn read_mode(State(api): State<Arc<Api>>) -> Result<Json<ModeAn
         changed_by: None,
         reason: None,
         changed_at: None,
+        armed_at: None,
+        would_sleep_now: None,
     };
-    Ok(Json(api.mode.read().await?.map_or(nobody, ModeAnswer::from)))
+    let (mode, census) = tokio::join!(api.mode.read(), api.stats.census(&Scope::All));
+    let mut answer = mode?.map_or(nobody, ModeAnswer::from);
+    answer.would_sleep_now = census.as_deref().map(WouldSleep::from);
+    Ok(Json(answer))
 }
 
 /// Changes the mode: `act` arms the service, `observe` stops it from putting anything to sleep.

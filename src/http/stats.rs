@@ -20,7 +20,7 @@ use crate::domain::clock;
 use crate::domain::mode::ModeRecord;
 use crate::service::census::Census;
 use crate::service::stats::{GatewayStats, Overview, Totals};
-use crate::store::redis::LeaseHolder;
+use crate::store::redis::{Brakes, LeaseHolder};
 
 /// Sessions of the list, unless asked otherwise.
 const TOP: u32 = 20;
@@ -109,6 +109,54 @@ pub(super) struct DueStats {
     wakes: u64,
 }
 
+/// What holds back when too much happens at once.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct BrakeStats {
+    /// Until when no connection expires; absent when the brake is off, or lets some expire.
+    expiry_hold_until: Option<Timestamp>,
+    /// Until when, if not longer, connections expire slowly; absent when the brake is off.
+    expiry_slow_until: Option<Timestamp>,
+    /// Connections that went silent within one window, and how many would have been taken for everyday.
+    expiry_silent: Option<i64>,
+    expiry_threshold: Option<i64>,
+    /// Until when, if not longer, sessions wait to sleep; absent when the brake is off.
+    hibernation_held_until: Option<Timestamp>,
+    /// Sessions that may sleep in a minute.
+    hibernation_limit: Option<i64>,
+}
+
+impl From<Brakes> for BrakeStats {
+    fn from(brakes: Brakes) -> Self {
+        let at = |ms: Option<i64>| ms.map(clock::instant);
+        Self {
+            expiry_hold_until: at(brakes.expiry_hold_until_ms),
+            expiry_slow_until: at(brakes.expiry_slow_until_ms),
+            expiry_silent: brakes.expiry_stale,
+            expiry_threshold: brakes.expiry_threshold,
+            hibernation_held_until: at(brakes.hibernation_held_until_ms),
+            hibernation_limit: brakes.hibernation_limit,
+        }
+    }
+}
+
+/// Idle sessions that would sleep now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct WouldSleep {
+    /// In mode act with adopt all.
+    sessions: u64,
+    /// Those among them that had a connection since arming, or were made since; 0 while nobody armed.
+    eligible: u64,
+}
+
+impl From<&Census> for WouldSleep {
+    fn from(census: &Census) -> Self {
+        Self {
+            sessions: census.would_sleep,
+            eligible: census.are_eligible,
+        }
+    }
+}
+
 /// A part that is missing, and why.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct MissingPart {
@@ -162,9 +210,12 @@ pub(super) struct StatsAnswer {
     /// Absent while there is none.
     hold: Option<HoldStats>,
     /// Absent while nobody sweeps.
+    brakes: BrakeStats,
     leader: Option<LeaderStats>,
     history: HistoryLag,
     due: DueStats,
+    /// Idle sessions that would sleep now; absent while they are not counted yet.
+    would_sleep_now: Option<WouldSleep>,
     /// Parts that are missing, and why.
     missing: Vec<MissingPart>,
 }
@@ -247,6 +298,8 @@ fn answer(
             last_change: overview.mode.clone(),
         },
         hold: hold(totals),
+        brakes: overview.brakes.into(),
+        would_sleep_now: census.map(WouldSleep::from),
         leader: overview
             .leader
             .as_ref()

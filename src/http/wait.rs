@@ -25,6 +25,8 @@ const LONGEST_MS: u64 = 120_000;
 
 /// What to wait for, and for how long.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(super) struct WaitParams {
     /// What to wait for: `ready`, the default and the only one.
     #[serde(rename = "for")]

@@ -47,6 +47,10 @@ pub struct Census {
     pub unconfirmed: u64,
     /// Sessions with at least one live connection.
     pub connected_sessions: u64,
+    /// Idle sessions that would sleep now in mode act with adopt all.
+    pub would_sleep: u64,
+    /// Those among them that sleep without it.
+    pub are_eligible: u64,
     /// Sessions by the word of their state.
     pub states: BTreeMap<String, u64>,
     /// Sessions with most live connections, those with most first; at most 10,000.
@@ -140,6 +144,12 @@ impl Censuses {
                 // Redis is away: the next caller asks again.
                 Duration::ZERO
             };
+            if let Ok(census) = &census
+                && scope == Scope::All
+            {
+                let would_sleep = i64::try_from(census.would_sleep).unwrap_or(i64::MAX);
+                store.metrics().sweep.would_sleep.set(would_sleep);
+            }
             // Before the result is told, so that whoever finds it too old may start the next.
             drop(counting);
             let until = Instant::now() + fresh_for;
@@ -157,6 +167,8 @@ async fn take(store: &RedisStore, scope: &Scope, began: Instant) -> Result<Censu
         live: 0,
         unconfirmed: 0,
         connected_sessions: 0,
+        would_sleep: 0,
+        are_eligible: 0,
         states: BTreeMap::new(),
         top: Vec::new(),
     };
@@ -176,6 +188,8 @@ async fn take(store: &RedisStore, scope: &Scope, began: Instant) -> Result<Censu
         census.live += slice.live;
         census.unconfirmed += slice.unconfirmed;
         census.connected_sessions += slice.connected.len() as u64;
+        census.would_sleep += slice.would_sleep;
+        census.are_eligible += slice.are_eligible;
         for (state, sessions) in slice.states {
             *census.states.entry(state).or_default() += sessions;
         }

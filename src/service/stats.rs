@@ -16,7 +16,7 @@ use crate::domain::mode::ModeRecord;
 use crate::lifecycle::Tasks;
 use crate::store::StoreError;
 use crate::store::postgres::Postgres;
-use crate::store::redis::{GatewayList, LeaseHolder, PartitionStats, RedisStore};
+use crate::store::redis::{Brakes, GatewayList, LeaseHolder, PartitionStats, RedisStore};
 
 /// How long an overview is used again: it costs one small script in each partition.
 const FRESH_FOR: Duration = Duration::from_secs(2);
@@ -79,6 +79,8 @@ pub struct GatewayStats {
 pub struct Overview {
     /// What the partitions say.
     pub totals: Totals,
+    /// The brakes.
+    pub brakes: Brakes,
     /// Who sweeps; `None` when nobody does.
     pub leader: Option<LeaseHolder>,
     /// When the leader began.
@@ -143,12 +145,24 @@ impl Stats {
         })
     }
 
+    /// What is counted of the sessions within `scope`; `None` when it could not be, or takes longer than a
+    /// request may.
+    pub async fn census(&self, scope: &Scope) -> Option<Arc<Census>> {
+        let census = self.censuses.census(scope).await?;
+        census
+            .as_ref()
+            .as_ref()
+            .ok()
+            .map(|census| Arc::new(census.clone()))
+    }
+
     async fn overview(&self, partitions: &[PartitionStats]) -> Result<Overview, StoreError> {
-        let (leader, seen) = tokio::join!(
+        let (leader, seen, brakes) = tokio::join!(
             self.store.lease_read(),
-            self.store.gateway_list(GATEWAYS as usize)
+            self.store.gateway_list(GATEWAYS as usize),
+            self.store.brake_read()
         );
-        let (leader, seen) = (leader?, seen?);
+        let (leader, seen, brakes) = (leader?, seen?, brakes?);
         let from_postgres = async {
             let (history, mode, since) = tokio::join!(
                 self.postgres.history_stats(GATEWAYS),
@@ -182,6 +196,7 @@ impl Stats {
             totals: add_up(partitions),
             gateways: gateways(&seen, open),
             gateways_known: seen.known,
+            brakes,
             leader,
             leader_since,
             mode,

@@ -31,6 +31,10 @@ pub struct CensusSlice {
     pub live: u64,
     /// Those among them that count only because of a hold.
     pub unconfirmed: u64,
+    /// Idle sessions that would sleep now in mode act with adopt all.
+    pub would_sleep: u64,
+    /// Those among them that sleep without it: they had a connection since arming, or were made since.
+    pub are_eligible: u64,
     /// Sessions by the word of their state.
     pub states: BTreeMap<String, u64>,
     /// Sessions with live connections, and how many.
@@ -134,6 +138,8 @@ impl CensusSlice {
                 self.connected.push((session.clone(), live));
             }
         }
+        self.would_sleep += count(reply.integer()?);
+        self.are_eligible += count(reply.integer()?);
         Ok(())
     }
 }
