@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::platform_object::Desired;
+use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId, SessionState};
 use crate::platform::{Platform, PlatformError};
 use crate::store::StoreError;
@@ -53,7 +53,7 @@ impl Actor {
         };
         let is_ours = object.annotation == Some(acting) && object.desired == Desired::Hibernated;
         if is_ours {
-            return self.settle(session, acting, &object.version).await;
+            return self.settle(session, acting, object).await;
         }
         if object.annotation >= Some(acting) || object.desired == Desired::Terminated {
             let seen = Observation::Object(object);
@@ -82,7 +82,7 @@ impl Actor {
             .write(session, Desired::Hibernated, acting, &object.version)
             .await
         {
-            Ok(object) => self.settle(session, acting, &object.version).await,
+            Ok(object) => self.settle(session, acting, object).await,
             Err(PlatformError::Conflict { .. }) => {
                 self.count(HibernationStep::Conflict);
                 Ok(Round::Again)
@@ -99,14 +99,17 @@ impl Actor {
         &self,
         session: &SessionId,
         acting: Generation,
-        version: &str,
+        object: PlatformObject,
     ) -> Result<Round, StoreError> {
-        if self.store.session_settle(session, acting, version).await? {
+        if self.store.session_settle(session, acting, &object.version).await? {
             self.count(HibernationStep::Settled);
             tracing::info!(%session, generation = %acting, "hibernated");
             return Ok(Round::Over);
         }
-        // Something newer was seen or decided: the next round reads it, or finds the decision over.
+        // Something newer was seen or decided, or Redis has lost the decision while the patch was on its way:
+        // then nobody but this process may know for now what the object shows.
+        let seen = Observation::Object(object);
+        self.store.session_observe(session, &seen).await?;
         let record = self
             .store
             .session_read(session)

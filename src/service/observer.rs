@@ -95,13 +95,11 @@ impl Observer {
     pub fn start(&self, mut leadership: Leadership, tasks: &Tasks) {
         let (observer, stopping) = (self.clone(), tasks.stopping());
         tasks.spawn_essential("observer", async move {
-            // Each sweep that finds reason to asks for a list; the first of a term always does.
-            let mut began = None;
-            while let Some(term) = lease::leading(&mut leadership, &stopping).await {
-                if began.replace(term) == Some(term) {
-                    // The lease was given up and was still ours: no sweep calls this term's first.
-                    observer.relist();
-                }
+            while lease::leading(&mut leadership, &stopping).await.is_some() {
+                // Sweeps ask too: the first of a term, and each that finds reason to. Whether such a sweep is
+                // still to come cannot be told here: the term may have changed while this was watching, and
+                // be given up and ours again now. A list begun twice costs little, one never begun everything.
+                observer.relist();
                 let mut lost = leadership.clone();
                 tokio::select! {
                     () = observer.watch_when_asked() => {}
