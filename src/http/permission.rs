@@ -78,9 +78,9 @@ static TABLE: [Permission; 27] = [
     may("POST", "/v1/connections/open", GATEWAY, Reach::Filtered),
     may("POST", "/v1/connections/heartbeat", GATEWAY, Reach::Filtered),
     may("POST", "/v1/connections/close", GATEWAY, Reach::Filtered),
-    may("GET", "/v1/connections/{id}", ALL, Reach::Filtered),
-    may("DELETE", "/v1/connections/{id}", GATEWAY, Reach::Filtered),
-    may("POST", "/v1/connections/{id}/heartbeat", GATEWAY, Reach::Filtered),
+    may("GET", "/v1/connections/{connection}", ALL, Reach::Filtered),
+    may("DELETE", "/v1/connections/{connection}", GATEWAY, Reach::Filtered),
+    may("POST", "/v1/connections/{connection}/heartbeat", GATEWAY, Reach::Filtered),
     may("GET", "/v1/sessions/{session}/connections", ALL, NOT_FOUND),
     may("GET", "/v1/sessions/{session}/connections/count", ALL, NOT_FOUND),
     // Refused to everybody: `count` is no id of a connection.
