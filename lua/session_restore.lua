@@ -33,7 +33,9 @@ end
 for _, row in ipairs(rows.connections) do
   local provisional = '?' .. row.id
   if not stands_for(row.id, row) and not stands_for(provisional, row) then
-    local taken = redis.call('ZSCORE', connections_key, row.id) or redis.call('ZSCORE', connections_key, provisional)
+    -- The id may stand for another row by now: most often its gateway was faster and has opened it again.
+    local again = redis.call('ZSCORE', connections_key, row.id)
+    local taken = again or redis.call('ZSCORE', connections_key, provisional)
     local head = string.format('{"connected_at":%s,', int(row.connected_at))
     if holding and not taken and record.state ~= 'terminated' then
       -- Older than any window: it counts only because of the hold, and no heartbeat finds it.
@@ -44,8 +46,8 @@ for _, row in ipairs(rows.connections) do
       brought = brought + 1
     else
       emit('connection.closed', string.format(
-        '{"id":"%s","connected_at":%s,"last_seen_at":%s,"ended_at":%s,"reason":"lost","active":%d,"details":%s}',
-        row.id, int(row.connected_at), int(row.last_seen), int(row.last_seen), live_count(), head .. string.sub(row.details, 2)))
+        '{"id":"%s","connected_at":%s,"last_seen_at":%s,"ended_at":%s,"reason":"%s","active":%d,"details":%s}',
+        row.id, int(row.connected_at), int(row.last_seen), int(row.last_seen), again and 'reopened' or 'lost', live_count(), head .. string.sub(row.details, 2)))
       ended = ended + 1
     end
   end
