@@ -67,77 +67,24 @@ impl App {
         let platform = Arc::new(CustomResource::connect(&config.kubernetes).await?);
         let platform: Arc<dyn Platform> = Arc::new(Measured::new(platform, metrics.platform.clone()));
 
-        let waker = Waker::new(
-            store.clone(),
-            Arc::clone(&platform),
-            tasks.clone(),
-            config.sweeper.sweeper_wakes,
-        );
-        let introducer = Introducer::new(store.clone(), Arc::clone(&platform));
-        let heartbeats = HeartbeatBatcher::start(&store, &tasks);
-        let mode = ModeService::new(store.clone(), postgres.clone());
-        mode.start(config.session.watermark_period(), &tasks);
-        if config.sweeper.sweeper_lease != LeaseKind::Never {
-            let leadership = lease::start(&config.sweeper, &store, &postgres, &tasks);
-            let observer = Observer::new(store.clone(), Arc::clone(&platform));
-            observer.start(leadership.clone(), &tasks);
-            let actor = Actor::new(store.clone(), Arc::clone(&platform));
-            let restorer = Restorer::new(
+        let parts = Parts {
+            waker: Waker::new(
                 store.clone(),
-                postgres.clone(),
-                introducer.clone(),
-                config.session.hold(),
-            );
-            restorer.clone().start(leadership.clone(), &tasks);
-            Sweeper::new(
-                store.clone(),
-                actor,
-                waker.clone(),
-                observer,
-                restorer,
+                Arc::clone(&platform),
                 tasks.clone(),
-                config,
-            )
-            .start(leadership.clone());
-            HistoryDrain::new(store.clone(), postgres.clone(), &config.history).start(leadership, &tasks);
-        }
-
-        let (whereabouts, gateways) = (Whereabouts::default(), Gateways::new());
-        gateways.start(store.clone(), &tasks);
-
-        let health = Health::new(servers.stopping());
-        watch_schema(&postgres, &health, &tasks);
-        let connections = Connections::new(
-            store.clone(),
-            heartbeats,
-            introducer.clone(),
-            waker.clone(),
-            whereabouts.clone(),
-            &config.session,
-        );
-        let hands = Hands::new(store.clone(), introducer.clone(), waker.clone());
-        let sessions = Sessions::new(store.clone(), postgres.clone(), introducer, &config.session);
-        let waiting = Waiting::new(
-            sessions.clone(),
-            connections.clone(),
-            waker,
-            config.session.heartbeat_interval,
-            servers.stopping(),
-        );
-        let api = Api {
-            lookup: Lookup::new(store.clone(), postgres.clone(), connections.clone(), whereabouts),
-            connections,
-            listing: Listing::new(store.clone(), postgres.clone()),
-            stats: Stats::new(store, postgres, tasks.clone()),
-            gateways,
-            sessions,
-            hands,
-            waiting,
-            access,
-            mode,
-            check_interval: config.sweeper.sweeper_interval,
-            keeps_full_addresses: config.http.full_addresses,
+                config.sweeper.sweeper_wakes,
+            ),
+            introducer: Introducer::new(store.clone(), Arc::clone(&platform)),
+            store,
+            postgres,
+            platform,
         };
+        if config.sweeper.sweeper_lease != LeaseKind::Never {
+            parts.lead(config, &tasks);
+        }
+        let health = Health::new(servers.stopping());
+        watch_schema(&parts.postgres, &health, &tasks);
+        let api = parts.api(config, access, &tasks, &servers);
         let load = Load::new(&config.http, Some(&metrics));
         let http_address = serve(
             config.http.http_address,
@@ -205,6 +152,83 @@ impl App {
         }
         self.tasks.stop();
         self.tasks.finish(self.drain).await.and(served)
+    }
+}
+
+/// What the use cases are made of.
+struct Parts {
+    store: RedisStore,
+    postgres: Postgres,
+    platform: Arc<dyn Platform>,
+    waker: Waker,
+    introducer: Introducer,
+}
+
+impl Parts {
+    /// The work nobody asks for, done by whoever leads.
+    fn lead(&self, config: &Config, tasks: &Tasks) {
+        let (store, postgres) = (&self.store, &self.postgres);
+        let leadership = lease::start(&config.sweeper, store, postgres, tasks);
+        let observer = Observer::new(store.clone(), Arc::clone(&self.platform));
+        observer.start(leadership.clone(), tasks);
+        let actor = Actor::new(store.clone(), Arc::clone(&self.platform));
+        let restorer = Restorer::new(
+            store.clone(),
+            postgres.clone(),
+            self.introducer.clone(),
+            config.session.hold(),
+        );
+        restorer.clone().start(leadership.clone(), tasks);
+        let (waker, for_acts) = (self.waker.clone(), tasks.clone());
+        Sweeper::new(store.clone(), actor, waker, observer, restorer, for_acts, config)
+            .start(leadership.clone());
+        HistoryDrain::new(store.clone(), postgres.clone(), &config.history).start(leadership, tasks);
+    }
+
+    /// What requests ask for, and the small tasks behind it that every replica runs.
+    fn api(self, config: &Config, access: Access, tasks: &Tasks, servers: &Tasks) -> Api {
+        let Self {
+            store,
+            postgres,
+            waker,
+            introducer,
+            ..
+        } = self;
+        let mode = ModeService::new(store.clone(), postgres.clone());
+        mode.start(config.session.watermark_period(), tasks);
+        let (whereabouts, gateways) = (Whereabouts::default(), Gateways::new());
+        gateways.start(store.clone(), tasks);
+        let connections = Connections::new(
+            store.clone(),
+            HeartbeatBatcher::start(&store, tasks),
+            introducer.clone(),
+            waker.clone(),
+            whereabouts.clone(),
+            &config.session,
+        );
+        let hands = Hands::new(store.clone(), introducer.clone(), waker.clone());
+        let sessions = Sessions::new(store.clone(), postgres.clone(), introducer, &config.session);
+        let waiting = Waiting::new(
+            sessions.clone(),
+            connections.clone(),
+            waker,
+            config.session.heartbeat_interval,
+            servers.stopping(),
+        );
+        Api {
+            lookup: Lookup::new(store.clone(), postgres.clone(), connections.clone(), whereabouts),
+            connections,
+            listing: Listing::new(store.clone(), postgres.clone()),
+            stats: Stats::new(store, postgres, tasks.clone()),
+            gateways,
+            sessions,
+            hands,
+            waiting,
+            access,
+            mode,
+            check_interval: config.sweeper.sweeper_interval,
+            keeps_full_addresses: config.http.full_addresses,
+        }
     }
 }
 

@@ -142,7 +142,9 @@ impl HistoryDrain {
         let dead = self.postgres.append(&readable, &poison).await?;
         self.metrics().dead_letters.inc_by(dead as u64);
         self.metrics().drained.inc_by(entries.len() as u64);
-        readable.iter().for_each(|entry| self.count(entry));
+        for entry in &readable {
+            self.count(entry);
+        }
         // Only now: what Postgres has committed may be forgotten.
         self.store.history_trim(&committed).await?;
         Ok(entries.len())

@@ -135,7 +135,7 @@ impl Stats {
         // Boxed: what several calls of Postgres keep is large, and most callers find it made.
         let overview = Box::pin(self.overviews.try_get_with((), async {
             let partitions = self.store.partition_stats_all().await?;
-            Ok(Arc::new(self.overview(&partitions).await?))
+            Ok(Arc::new(Box::pin(self.overview(&partitions)).await?))
         }));
         let (overview, census) = tokio::join!(overview, self.censuses.census(scope));
         let overview = overview.map_err(|error: Arc<StoreError>| error.again())?;

@@ -152,7 +152,7 @@ impl Sweeper {
                 self.review(grants, term, leadership).await;
             }
             Err(error) => {
-                tracing::warn!(%error, "the brakes could not be asked; nothing is done in this sweep")
+                tracing::warn!(%error, "the brakes could not be asked; nothing is done in this sweep");
             }
         }
     }

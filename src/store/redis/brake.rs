@@ -123,14 +123,14 @@ impl RedisStore {
         let hold = ahead("expiry_hold_until");
         let slow = ahead("expiry_slow_until");
         let told = |field: &str, is_on: bool| fields.get(field).copied().filter(|_| is_on);
-        let held = ahead("hibernation_held_until");
+        let waiting = ahead("hibernation_held_until");
         Ok(Brakes {
             expiry_hold_until_ms: hold,
             expiry_slow_until_ms: slow,
             expiry_stale: told("expiry_stale", slow.is_some()),
             expiry_threshold: told("expiry_threshold", slow.is_some()),
-            hibernation_held_until_ms: held,
-            hibernation_limit: told("hibernation_limit", held.is_some()),
+            hibernation_held_until_ms: waiting,
+            hibernation_limit: told("hibernation_limit", waiting.is_some()),
         })
     }
 }

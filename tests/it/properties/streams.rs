@@ -203,7 +203,7 @@ fn odd() -> impl Strategy<Value = Entry> {
     ]
 }
 
-async fn history_key(cluster: &TestCluster, session: &str) -> (String, u16) {
+fn history_key(cluster: &TestCluster, session: &str) -> (String, u16) {
     let partition = Partition::of(&SessionId::parse(session).unwrap());
     let key = cluster
         .state()
@@ -224,7 +224,7 @@ async fn is_drained(cluster: &TestCluster, key: &str) {
 async fn every_good_entry_among_any_others_arrives_and_every_bad_one_is_kept() {
     let cluster = TestCluster::builder().set("history-batch", 64).start().await;
     cluster.platform.create("s").await;
-    let (key, partition) = history_key(&cluster, "s").await;
+    let (key, partition) = history_key(&cluster, "s");
     let mut runner = TestRunner::default();
     let strategy = prop_oneof![3 => good(), 3 => bad(), 2 => odd()];
     let entries: Vec<Entry> = (0..ENTRIES)
@@ -296,7 +296,7 @@ async fn entries_at_the_end_of_what_an_id_can_be_are_taken_off_like_others() {
         ("c", "9223372036854775808-0".to_owned(), true),
         ("d", format!("{last}-{}", last - 1), true),
     ] {
-        let (key, partition) = history_key(&cluster, session).await;
+        let (key, partition) = history_key(&cluster, session);
         let data = opened("edge", &json!({}));
         let fields = [
             "epoch",
