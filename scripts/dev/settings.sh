@@ -7,6 +7,8 @@ settings_defaults() {
     : "${TRACKER_SESSION_HEARTBEAT_INTERVAL:=2s}"
     : "${TRACKER_SESSION_WINDOW:=8s}"
     : "${TRACKER_SESSION_IDLE_TIMEOUT:=10s}"
+    # The demo users leave all the time: the brake would take their sessions for a failure.
+    : "${TRACKER_BRAKE_HIBERNATIONS_PER_MINUTE:=120}"
     # Colourless lines for people: the log is a file here, which would mean JSON.
     : "${TRACKER_TELEMETRY_FORMAT:=text}"
     : "${TRACKER_DEMO_PREFIX:=demo-}"
