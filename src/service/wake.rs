@@ -169,7 +169,6 @@ impl Waker {
         let (metrics, begun_at) = (self.store.metrics().wake.clone(), Instant::now());
         metrics.in_flight.inc();
         self.tasks.spawn("wake", async move {
-            let _begun = begun;
             let carried = Box::pin(waker.carry_out(&entry, is_called)).await;
             match &carried {
                 Ok(Carried::Woken) => {
@@ -182,6 +181,8 @@ impl Waker {
                     tracing::warn!(session = %entry.session, %error, "a wake could not be carried out; the leader tries again");
                 }
             }
+            // Before the slot: else a late offer that takes it anew finds the work in flight and leaves it taken.
+            drop(begun);
             // The slot is the entry's, not the caller's: who has the claim works on it and gives it back.
             if !matches!(carried, Ok(Carried::Elsewhere)) {
                 waker.give_back(&entry).await;

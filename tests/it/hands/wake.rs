@@ -1,6 +1,6 @@
 //! Waking by hand.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::ask;
 use crate::sessions::steps::{DAY, accepted, asleep, at_ms, events};
@@ -25,7 +25,7 @@ async fn a_sleeping_session_wakes_and_its_idle_clock_starts_anew() {
         (&event["actor"], &event["reason"]),
         (&"operator".into(), &"a demo".into())
     );
-    let again = ask(api, "s1", "wake", Value::Null).await.expect(200).body;
+    let again = ask(api, "s1", "wake", json!({})).await.expect(200).body;
     assert_eq!(again["status"], "already", "{again}");
     assert_eq!(accepted(&cluster, "s1", "running").await, 1);
     ask(api, "none", "wake", json!({}))
