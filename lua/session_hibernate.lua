@@ -16,7 +16,7 @@
 -- Returns {HIBERNATE, generation} (the leader acts on it at its next sweep), {ALREADY, generation} (asleep, or about
 --   to), {IN_USE, live connections}, {KEPT_AWAKE, until in ms}, {OBSERVING}, {HOLDING, ms left}, {SESSION_UNKNOWN} or
 --   {SESSION_TERMINATED}.
--- Emits session.hibernating, connection.closed. Cost O(connections ended), at most 10,000 of them.
+-- Emits session.hibernating, connection.closed, connection.expired. Cost O(connections ended), at most 10,000 of them.
 local guard_key, session_key, connections_key, details_key, deadlines_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local wakes_key, history_key, sessions_key, counts_key = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local settings, sid, by, reason, force = cjson.decode(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5] == 'force'
@@ -32,6 +32,11 @@ local live, awake_until = live_count(), instant('awake_until', settings.keep_awa
 if not force then
   if live > 0 then return { IN_USE, live } end
   if awake_until > now then return { KEPT_AWAKE, awake_until } end
+end
+-- Silent for a window and not expired yet: they ended with their last heartbeat, nobody forced them.
+local silent = redis.call('ZRANGE', connections_key, '-inf', int(now - settings.window_ms), 'BYSCORE', 'LIMIT', 0, 10000, 'WITHSCORES')
+for i = 1, #silent, 2 do
+  end_connection(silent[i], tonumber(silent[i + 1]), tonumber(silent[i + 1]), 'expired')
 end
 if end_all_connections('forced', 10000) > 0 then return { IN_USE, live } end
 redis.call('HDEL', session_key, 'awake_until', 'awake_by', 'awake_reason', 'attempts')

@@ -13,7 +13,8 @@ if entry ~= '' then
   redis.call('ZREM', waking_key, entry)
   redis.call('ZREM', queue_key, entry)
 end
-local called = redis.call('ZRANGE', queue_key, 0, math.max(0, free_slots()) - 1)
-if free_slots() <= 0 then called = {} end
+-- Not asked for with nothing free: a range up to -1 would be the whole queue.
+local free = free_slots()
+local called = free > 0 and redis.call('ZRANGE', queue_key, 0, free - 1) or {}
 for _, next_entry in ipairs(called) do take(next_entry) end
 return { OK, called, redis.call('ZCARD', waking_key), redis.call('ZCARD', queue_key) }

@@ -93,6 +93,8 @@ end
 
 -- To waking with the next generation and a durable entry: this is what cancels a hibernation.
 local function file_wake(actor, reason, delay, inputs)
+  -- What went wrong with an earlier wake, or with a hibernation, says nothing about this one.
+  if record.state ~= 'waking' then redis.call('HDEL', session_key, 'error', 'error_kind', 'attempts') end
   move('waking', next_generation(), actor, reason, inputs)
   set('since', now)
   set('due_at', now + (delay or 0))

@@ -103,6 +103,17 @@ impl Caller {
         self.name.as_deref()
     }
 
+    /// Who acts, for the history: the person it names, and whose token it was. Anybody can write any name;
+    /// the token is known.
+    #[must_use]
+    pub fn acting_as(&self, named: Option<&str>) -> String {
+        match (named.filter(|name| !name.trim().is_empty()), self.name()) {
+            (Some(named), Some(client)) => format!("{named} (token of {client})"),
+            (Some(name), None) | (None, Some(name)) => name.to_owned(),
+            (None, None) => "unnamed".to_owned(),
+        }
+    }
+
     /// Whether it has at least one of these roles.
     #[must_use]
     pub fn has_one_of(&self, roles: &[Role]) -> bool {

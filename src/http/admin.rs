@@ -98,13 +98,7 @@ pub(super) async fn change_mode(
             ));
         }
     }
-    let named = body.changed_by.as_deref().filter(|by| !by.trim().is_empty());
-    // Anybody can write any name; whose token it was is known.
-    let by = match (named, caller.name()) {
-        (Some(named), Some(client)) => format!("{named} (token of {client})"),
-        (Some(name), None) | (None, Some(name)) => name.to_owned(),
-        (None, None) => "unnamed".to_owned(),
-    };
+    let by = caller.acting_as(body.changed_by.as_deref());
     let adopt = body.adopt.unwrap_or(Adopt::None);
     let record = api
         .mode

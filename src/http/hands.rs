@@ -14,6 +14,7 @@ use super::body::{Body, OptionalBody};
 use super::extract::SessionPath;
 use super::problem::Problem;
 use super::state::Api;
+use crate::domain::access::Caller;
 use crate::domain::clock;
 use crate::service::wake::Placed;
 use crate::store::redis::{Awake, Hand};
@@ -24,7 +25,7 @@ const MAX_TEXT: usize = 512;
 /// Who and why, for the history.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub(super) struct WakeBody {
-    /// Who asks.
+    /// Who asks; default: the client the token belongs to, which is recorded in any case.
     #[schema(max_length = 512)]
     by: Option<String>,
     /// Why.
@@ -38,7 +39,7 @@ pub(super) struct HibernateBody {
     /// End its connections in the same step; without it a session in use is left alone (409).
     #[serde(default)]
     force: bool,
-    /// Who asks.
+    /// Who asks; default: the client the token belongs to, which is recorded in any case.
     #[schema(max_length = 512)]
     by: Option<String>,
     /// Why.
@@ -54,7 +55,7 @@ pub(super) struct KeepAwakeBody {
     duration: Option<String>,
     /// Until this instant.
     until: Option<Timestamp>,
-    /// Who asks.
+    /// Who asks; default: the client the token belongs to, which is recorded in any case.
     #[schema(max_length = 512)]
     by: Option<String>,
     /// Why.
@@ -80,7 +81,12 @@ pub(super) struct KeepAwakeAnswer {
     keep_awake_until: Option<Timestamp>,
 }
 
-fn hand(by: Option<String>, reason: Option<String>, otherwise: &str) -> Result<Hand, Problem> {
+fn hand(
+    caller: &Caller,
+    by: Option<String>,
+    reason: Option<String>,
+    otherwise: &str,
+) -> Result<Hand, Problem> {
     let plain = |text: &str| text.len() <= MAX_TEXT && !text.chars().any(char::is_control);
     for (pointer, text) in [("/by", &by), ("/reason", &reason)] {
         if text.as_deref().is_some_and(|text| !plain(text)) {
@@ -88,10 +94,10 @@ fn hand(by: Option<String>, reason: Option<String>, otherwise: &str) -> Result<H
             return Err(Problem::invalid(pointer, wanted));
         }
     }
-    let named = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+    let reason = reason.filter(|text| !text.trim().is_empty());
     Ok(Hand {
-        by: named(by).unwrap_or_else(|| "unnamed".to_owned()),
-        reason: named(reason).unwrap_or_else(|| otherwise.to_owned()),
+        by: caller.acting_as(by.as_deref()),
+        reason: reason.unwrap_or_else(|| otherwise.to_owned()),
     })
 }
 
@@ -103,10 +109,11 @@ fn hand(by: Option<String>, reason: Option<String>, otherwise: &str) -> Result<H
         (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn wake(
     State(api): State<Arc<Api>>,
+    caller: Caller,
     SessionPath(session): SessionPath,
     OptionalBody(body): OptionalBody<WakeBody>,
 ) -> Result<(StatusCode, Json<HandAnswer>), Problem> {
-    let hand = hand(body.by, body.reason, "woken_by_hand")?;
+    let hand = hand(&caller, body.by, body.reason, "woken_by_hand")?;
     let placed = api.hands.wake(&session, &hand).await?;
     let (code, status, position) = match placed {
         Some(Placed::Started) => (StatusCode::ACCEPTED, "started", None),
@@ -129,10 +136,11 @@ pub(super) async fn wake(
         (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn hibernate(
     State(api): State<Arc<Api>>,
+    caller: Caller,
     SessionPath(session): SessionPath,
     OptionalBody(body): OptionalBody<HibernateBody>,
 ) -> Result<(StatusCode, Json<HandAnswer>), Problem> {
-    let hand = hand(body.by, body.reason, "hibernated_by_hand")?;
+    let hand = hand(&caller, body.by, body.reason, "hibernated_by_hand")?;
     let is_new = api.hands.hibernate(&session, &hand, body.force).await?;
     let (code, status) = if is_new {
         (StatusCode::ACCEPTED, "decided")
@@ -154,10 +162,11 @@ pub(super) async fn hibernate(
         (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn keep_awake(
     State(api): State<Arc<Api>>,
+    caller: Caller,
     SessionPath(session): SessionPath,
     Body(body): Body<KeepAwakeBody>,
 ) -> Result<Json<KeepAwakeAnswer>, Problem> {
-    let hand = hand(body.by, body.reason, "kept_awake_by_hand")?;
+    let hand = hand(&caller, body.by, body.reason, "kept_awake_by_hand")?;
     let awake = match (body.duration, body.until) {
         (Some(duration), None) => Awake::For(duration_ms(&duration, "/for")?),
         (None, Some(until)) => Awake::Until(until.as_millisecond()),
@@ -176,9 +185,10 @@ pub(super) async fn keep_awake(
         (status = 503, body = Problem)))]
 pub(super) async fn let_sleep(
     State(api): State<Arc<Api>>,
+    caller: Caller,
     SessionPath(session): SessionPath,
 ) -> Result<StatusCode, Problem> {
-    let hand = hand(None, None, "released_by_hand")?;
+    let hand = hand(&caller, None, None, "released_by_hand")?;
     api.hands.keep_awake(&session, &hand, Awake::Released).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -49,6 +49,17 @@ pub enum Placed {
     Queued(u32),
 }
 
+/// How the work on one entry ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carried {
+    /// The platform took it.
+    Woken,
+    /// Nothing was left to do, or it is tried again later.
+    NotWoken,
+    /// Another process has the claim.
+    Elsewhere,
+}
+
 /// How one attempt ended.
 enum Attempt {
     /// The platform took it.
@@ -94,8 +105,8 @@ impl Waker {
     /// Takes a slot, or a place in the queue, and starts the wake in a task of its own, never tied to a request.
     pub async fn place(&self, entry: &WakeEntry) -> Placed {
         match self.store.slot_take(entry, self.slots).await {
-            Ok(Slot::Taken) => {
-                self.begin(entry.clone(), false);
+            Ok(Slot::Taken { has_waited }) => {
+                self.begin(entry.clone(), has_waited);
                 Placed::Started
             }
             Ok(Slot::Queued(place)) => {
@@ -158,41 +169,58 @@ impl Waker {
         let (metrics, begun_at) = (self.store.metrics().wake.clone(), Instant::now());
         metrics.in_flight.inc();
         self.tasks.spawn("wake", async move {
-            let _begun = begun;
-            match Box::pin(waker.carry_out(&entry, is_called)).await {
-                Ok(true) => {
+            let carried = Box::pin(waker.carry_out(&entry, is_called)).await;
+            match &carried {
+                Ok(Carried::Woken) => {
                     metrics.steps.inc(WakeStep::CarriedOut);
                     metrics.duration.observe(begun_at.elapsed().as_secs_f64());
                 }
-                Ok(false) => {}
+                Ok(Carried::NotWoken | Carried::Elsewhere) => {}
                 Err(error) => {
                     metrics.steps.inc(WakeStep::Interrupted);
-                tracing::warn!(session = %entry.session, %error, "a wake could not be carried out; the leader tries again");
+                    tracing::warn!(session = %entry.session, %error, "a wake could not be carried out; the leader tries again");
                 }
             }
-            match waker.store.slot_release(Some(&entry), waker.slots).await {
-                Ok(called) => {
-                    metrics.queue.set(i64::try_from(called.waiting).unwrap_or(i64::MAX));
-                    called.entries.into_iter().for_each(|next| waker.begin(next, true));
-                }
-                Err(error) => tracing::debug!(%error, "a slot was not given back; it runs out by itself"),
+            // Before the slot: else a late offer that takes it anew finds the work in flight and leaves it taken.
+            drop(begun);
+            // The slot is the entry's, not the caller's: who has the claim works on it and gives it back.
+            if !matches!(carried, Ok(Carried::Elsewhere)) {
+                waker.give_back(&entry).await;
             }
             metrics.in_flight.dec();
         });
     }
 
-    /// Gives whether the platform took it.
-    async fn carry_out(&self, entry: &WakeEntry, is_called: bool) -> Result<bool, StoreError> {
+    async fn give_back(&self, entry: &WakeEntry) {
+        // A replica that stops begins nothing new: it would be cut in the middle of it. The leader calls the next.
+        let slots = if self.tasks.stopping().is_cancelled() {
+            0
+        } else {
+            self.slots
+        };
+        match self.store.slot_release(Some(entry), slots).await {
+            Ok(called) => {
+                let waiting = i64::try_from(called.waiting).unwrap_or(i64::MAX);
+                self.store.metrics().wake.queue.set(waiting);
+                called.entries.into_iter().for_each(|next| self.begin(next, true));
+            }
+            Err(error) => tracing::debug!(%error, "a slot was not given back; it runs out by itself"),
+        }
+    }
+
+    async fn carry_out(&self, entry: &WakeEntry, is_called: bool) -> Result<Carried, StoreError> {
         let until = Instant::now() + CLAIM;
-        if self.store.wake_claim(entry, CLAIM_MS, is_called).await? != Claim::Ours {
-            return Ok(false);
+        match self.store.wake_claim(entry, CLAIM_MS, is_called).await? {
+            Claim::Ours => {}
+            Claim::Held => return Ok(Carried::Elsewhere),
+            Claim::Over | Claim::Stale => return Ok(Carried::NotWoken),
         }
         let mut backoff = Backoff(FIRST_BACKOFF);
         let mut conflicts = 0;
         loop {
             let (reason, delay) = match self.attempt(entry).await? {
-                Attempt::Woken => return Ok(true),
-                Attempt::Done => return Ok(false),
+                Attempt::Woken => return Ok(Carried::Woken),
+                Attempt::Done => return Ok(Carried::NotWoken),
                 Attempt::Again if conflicts < CONFLICTS => {
                     conflicts += 1;
                     continue;
@@ -232,12 +260,12 @@ impl Waker {
         reason: &str,
         delay: Duration,
         failure: WakeFailure,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Carried, StoreError> {
         let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.store
             .wake_fail(entry, reason, delay_ms, failure)
             .await
-            .map(|_| false)
+            .map(|_| Carried::NotWoken)
     }
 
     /// Read, confirm, patch, done: in this order, each time anew.

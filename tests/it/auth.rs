@@ -5,4 +5,4 @@ mod operation;
 mod reload;
 mod scope;
 mod start;
-mod tokens;
+pub(crate) mod tokens;

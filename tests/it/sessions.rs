@@ -1,6 +1,6 @@
 //! Sessions that sleep and wake, as a gateway and the platform see it: over HTTP, with the simulator.
 
-mod cancelled;
+pub(crate) mod cancelled;
 mod idle;
 mod intents;
 mod on_time;

@@ -16,7 +16,10 @@ const SLOT_MS: u64 = 20_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
     /// Go on: it is taken.
-    Taken,
+    Taken {
+        /// It waited before, so whoever queued it may have parked it by a claim.
+        has_waited: bool,
+    },
     /// Its place in the queue, from 1; it is called when its turn comes.
     Queued(u32),
 }
@@ -46,7 +49,9 @@ impl RedisStore {
         let call = self.on_slots(&SLOT_TAKE, Some(entry)).arg(slots).arg(SLOT_MS);
         let mut reply = Reply::parse("slot_take", self.call(Lane::Any, call).await?)?;
         match reply.code {
-            Code::Ok => Ok(Slot::Taken),
+            Code::Ok => Ok(Slot::Taken {
+                has_waited: reply.integer()? == 1,
+            }),
             Code::Held => Ok(Slot::Queued(u32::try_from(reply.integer()?).unwrap_or(u32::MAX))),
             _ => Err(reply.unexpected()),
         }

@@ -1,6 +1,7 @@
 //! Two leaders for good over many sessions, users who come and go, hands that interfere, a slow platform:
 //! judged only by what was acknowledged and what the platform accepted.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ struct Storm<'a> {
     lives: Mutex<Vec<Life>>,
     /// Connections that were lost though their gateway had spoken in time.
     lost: Mutex<Vec<String>>,
+    /// How often a hand changed each session: after three flips an object is left alone.
+    hands: Mutex<HashMap<String, u32>>,
 }
 
 impl Storm<'_> {
@@ -81,6 +84,13 @@ impl Storm<'_> {
         }
     }
 
+    fn may_flip(&self, session: &str) -> bool {
+        let mut hands = self.hands.lock().unwrap();
+        let times = hands.entry(session.to_owned()).or_default();
+        *times += 1;
+        *times <= 2
+    }
+
     /// One user, or one hand, at random until the storm is over.
     async fn user(&self, number: usize, seed: u64, until: Instant) {
         let mut random = StdRng::seed_from_u64(seed + number as u64);
@@ -91,7 +101,7 @@ impl Storm<'_> {
             let held = self.held();
             let leaves = held.len() > CROWD || random.random_bool(0.3);
             match random.random_range(0..100) {
-                0..8 => {
+                0..8 if self.may_flip(&session) => {
                     let state = if random.random_bool(0.5) {
                         "running"
                     } else {
@@ -191,6 +201,7 @@ async fn two_leaders_among_many_users_hurt_nobody_and_bring_every_session_where_
         cluster: &cluster,
         lives: Mutex::default(),
         lost: Mutex::default(),
+        hands: Mutex::default(),
     };
     let until = Instant::now() + STORM;
     let users = async {

@@ -11,7 +11,7 @@ use crate::support::{TestCluster, user};
 const HELD: Duration = Duration::from_millis(1500);
 
 /// A session whose hibernation was decided and confirmed; the patch is held by the platform.
-async fn falling_asleep(cluster: &TestCluster, session: &str) {
+pub(crate) async fn falling_asleep(cluster: &TestCluster, session: &str) {
     running(cluster, session).await;
     let held = json!({ "delay_ms": u64::try_from(HELD.as_millis()).unwrap() });
     fault(cluster, session, "hibernated", 1, held).await;

@@ -89,7 +89,16 @@ impl Platform {
 
     /// Makes objects `<prefix>-0 ..` that run already.
     pub(crate) async fn create_many(&self, prefix: &str, count: usize) {
-        let body = json!({ "namespace": NAMESPACE, "count": count, "prefix": prefix, "settled": true });
+        self.create_all(prefix, count, "running").await;
+    }
+
+    /// Makes objects `<prefix>-0 ..` at rest.
+    pub(crate) async fn create_many_asleep(&self, prefix: &str, count: usize) {
+        self.create_all(prefix, count, "hibernated").await;
+    }
+
+    async fn create_all(&self, prefix: &str, count: usize, state: &str) {
+        let body = json!({ "namespace": NAMESPACE, "count": count, "prefix": prefix, "state": state, "settled": true });
         self.call(Method::POST, "/simulator/sessions", Some(&body)).await;
     }
 

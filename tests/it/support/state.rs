@@ -16,7 +16,8 @@ const AGE: &str = r#"
 local session, connections, details, deadlines, wakes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local sid, by = ARGV[1], tonumber(ARGV[2])
 local function back(value) return string.format('%.0f', tonumber(value) - by) end
-for _, field in ipairs({ 'since', 'empty_since', 'last_opened', 'last_disconnect', 'due_at', 'not_before', 'purge_at' }) do
+for _, field in ipairs({ 'since', 'empty_since', 'last_opened', 'last_disconnect', 'due_at', 'not_before', 'purge_at',
+  'awake_until', 'flipped_at', 'contested_until' }) do
   local value = redis.call('HGET', session, field)
   if value then redis.call('HSET', session, field, back(value)) end
 end
