@@ -34,13 +34,15 @@ for i = 1, #row, 2 do
     kept[row[i]] = tonumber(row[i + 1])
   end
 end
--- An instant that was kept: never further away than it can lawfully be.
-local function left(field, longest)
-  local ms = (kept[field] or 0) - now
-  return math.max(0, math.min(ms, longest))
-end
 local function set(field, value)
   redis.call('HSET', brake_key, field, int(value))
+end
+-- An instant that was kept: never further away than it can lawfully be. Kept so, else a clock that stepped back by a
+-- day would find it that far away all day.
+local function left(field, longest)
+  local ms = (kept[field] or 0) - now
+  if ms > longest then set(field, now + longest) end
+  return math.max(0, math.min(ms, longest))
 end
 
 -- Expiries. Connections that went stale within one window, above the threshold: hold for a window, then slowly.

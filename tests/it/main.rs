@@ -5,8 +5,10 @@
     reason = "in tests a panic is the report; helpers outside #[test] are tests too"
 )]
 
+mod arming;
 mod auth;
 mod batches;
+mod brakes;
 mod connections;
 mod exactly_once;
 mod guard;
@@ -19,6 +21,7 @@ mod observe;
 mod platform;
 mod properties;
 mod reads;
+mod restore;
 mod retry;
 mod sessions;
 mod support;

@@ -76,6 +76,14 @@ impl Builder {
         self
     }
 
+    /// The brakes as an installation has them, instead of wide open.
+    pub(crate) fn default_brakes(mut self) -> Self {
+        self.flags
+            .unset("brake-stale-minimum")
+            .unset("brake-hibernations-per-minute");
+        self
+    }
+
     /// Starts everything and waits until the replicas are ready.
     pub(crate) async fn start(self) -> TestCluster {
         let redis = Redis::start(self.redis).await;

@@ -51,6 +51,12 @@ impl Flags {
         self
     }
 
+    /// Leaves a setting to its default.
+    pub(crate) fn unset(&mut self, name: &str) -> &mut Self {
+        self.0.retain(|(known, _)| known != name);
+        self
+    }
+
     /// Sets a duration.
     pub(crate) fn set_duration(&mut self, name: &str, value: Duration) -> &mut Self {
         self.set(name, format!("{}ms", value.as_millis()))
