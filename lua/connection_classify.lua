@@ -13,10 +13,10 @@ if redis.call('ZSCORE', connections_key, cid) then
   redis.call('ZADD', connections_key, 'XX', string.format('%.0f', now), cid)
   return { OK }
 end
--- A provisional one, brought back from Postgres: only an open looks at state and fence.
-if redis.call('ZSCORE', connections_key, '?' .. cid) then return { NOT_TRACKED } end
 local closed_at, keep = string.match(redis.call('HGET', details_key, cid) or '', '^{"closed_at":(%d+),"keep_ms":(%d+)')
 if closed_at and closed_at + keep > now and closed_at - now < 1000 then return { CLOSED } end
+-- A provisional one, brought back from Postgres: only an open looks at state and fence.
+if redis.call('ZSCORE', connections_key, '?' .. cid) then return { NOT_TRACKED } end
 local state = redis.call('HGET', session_key, 'state')
 if state == 'terminated' then return { SESSION_TERMINATED } end
 if state == 'hibernated' then return { SESSION_HIBERNATED } end

@@ -49,11 +49,21 @@ end
 local code = known and ALREADY or OK
 if not known then
   local replaced_at = replaces ~= '' and redis.call('ZSCORE', connections_key, replaces)
+  if replaces ~= '' and not replaced_at then
+    -- Perhaps its ghost, brought back from Postgres.
+    replaces = '?' .. replaces
+    replaced_at = redis.call('ZSCORE', connections_key, replaces)
+  end
   if replaced_at then
     if user_of(redis.call('HGET', details_key, replaces)) ~= user_of(details) then return { CONFLICT } end
     end_connection(replaces, tonumber(replaced_at), now, 'replaced', settings.tombstone_ms)
   end
 --@include limit
+  if provisional then
+    count_protocol(provisional, -1)
+    redis.call('ZREM', connections_key, '?' .. cid)
+    redis.call('HDEL', details_key, '?' .. cid)
+  end
   details = '{"connected_at":' .. int(connected_at) .. ',' .. string.sub(details, 2)
   redis.call('HSET', details_key, cid, details)
   count_protocol(details, 1)

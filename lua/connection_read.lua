@@ -12,6 +12,11 @@ local settings, cid = cjson.decode(ARGV[1]), ARGV[2]
 --@include guard
 local score = redis.call('ZSCORE', connections_key, cid)
 local detail = redis.call('HGET', details_key, cid) or '{}'
+if not score then
+  -- Perhaps a provisional one, brought back from Postgres after a loss.
+  score = redis.call('ZSCORE', connections_key, '?' .. cid)
+  detail = score and redis.call('HGET', details_key, '?' .. cid) or detail
+end
 if score then
   return { OK, score, detail, tonumber(score) > now - settings.window_ms and 1 or 0, holding and 1 or 0 }
 end

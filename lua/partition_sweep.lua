@@ -23,6 +23,8 @@ end
 -- Written before a step that was shorter than that: each deadline is due once again, some at each sweep.
 local page = redis.call('HGET', guard_key, 'look_again')
 if page then
+  local wakes_ahead = redis.call('ZRANGE', wakes_key, '(' .. int(now), '+inf', 'BYSCORE', 'LIMIT', 0, limit)
+  for _, member in ipairs(wakes_ahead) do redis.call('ZADD', wakes_key, int(now), member) end
   local found = redis.call('ZSCAN', deadlines_key, page, 'COUNT', limit)
   for i = 1, #found[2], 2 do
     if tonumber(found[2][i + 1]) > now then redis.call('ZADD', deadlines_key, int(now), found[2][i]) end

@@ -7,4 +7,6 @@ local guard_key = KEYS[1]
 local settings = cjson.decode(ARGV[1])
 --@include guard
 if now - seen >= settings.watermark_ms then redis.call('HSET', guard_key, 'seen', int(now)) end
-return { OK, tonumber(redis.call('HGET', guard_key, 'mode_version') or 0), holding and 1 or 0 }
+-- Without `adopt` it was copied by a version that did not know it: to be copied again.
+local held = redis.call('HMGET', guard_key, 'mode_version', 'adopt')
+return { OK, held[2] and tonumber(held[1] or 0) or 0, holding and 1 or 0 }

@@ -30,25 +30,32 @@ local function stands_for(member, row)
   local detail = redis.call('ZSCORE', connections_key, member) and redis.call('HGET', details_key, member)
   return detail and string.match(detail, '^{"connected_at":(%d+)') == int(row.connected_at)
 end
+-- Only after a loss, and only what was opened before it: in a hold of another kind nothing is missing, and a close that
+-- Postgres has not heard of yet must not bring its connection back.
+local life = redis.call('HMGET', guard_key, 'restore', 'born')
+local born = life[1] and tonumber(life[2] or now) or 0
+local function end_row(row, reason)
+  emit('connection.closed', string.format(
+    '{"id":"%s","connected_at":%s,"last_seen_at":%s,"ended_at":%s,"reason":"%s","active":%d,"details":{"connected_at":%s,%s}',
+    row.id, int(row.connected_at), int(row.last_seen), int(row.last_seen), reason, live_count(), int(row.connected_at), string.sub(row.details, 2)))
+  ended = ended + 1
+end
 for _, row in ipairs(rows.connections) do
   local provisional = '?' .. row.id
   if not stands_for(row.id, row) and not stands_for(provisional, row) then
-    -- The id may stand for another row by now: most often its gateway was faster and has opened it again.
-    local again = redis.call('ZSCORE', connections_key, row.id)
-    local taken = again or redis.call('ZSCORE', connections_key, provisional)
-    local head = string.format('{"connected_at":%s,', int(row.connected_at))
-    if holding and not taken and record.state ~= 'terminated' then
-      -- Older than any window: it counts only because of the hold, and no heartbeat finds it.
+    if redis.call('ZSCORE', connections_key, row.id) then
+      -- Its gateway was faster and has opened it again.
+      end_row(row, 'reopened')
+    elseif not holding or record.state == 'terminated' then
+      end_row(row, 'lost')
+    elseif row.connected_at < born and redis.call('HEXISTS', details_key, row.id) == 0
+      and redis.call('HEXISTS', details_key, provisional) == 0 then
+      -- Older than any window: it counts only because of the hold, and no heartbeat finds it. A tombstone keeps it away.
       redis.call('ZADD', connections_key, int(now - settings.window_ms - 1), provisional)
-      local detail = head .. string.format('"last_seen":%s,', int(row.last_seen)) .. string.sub(row.details, 2)
+      local detail = string.format('{"connected_at":%s,"last_seen":%s,', int(row.connected_at), int(row.last_seen)) .. string.sub(row.details, 2)
       redis.call('HSET', details_key, provisional, detail)
       count_protocol(detail, 1)
       brought = brought + 1
-    else
-      emit('connection.closed', string.format(
-        '{"id":"%s","connected_at":%s,"last_seen_at":%s,"ended_at":%s,"reason":"%s","active":%d,"details":%s}',
-        row.id, int(row.connected_at), int(row.last_seen), int(row.last_seen), again and 'reopened' or 'lost', live_count(), head .. string.sub(row.details, 2)))
-      ended = ended + 1
     end
   end
 end

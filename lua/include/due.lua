@@ -6,7 +6,7 @@ local armed = redis.call('HMGET', guard_key, 'adopt', 'armed_at')
 -- idle session whose gateway does not report yet looks the same as one nobody uses.
 local function eligible()
   if armed[1] == 'all' then return true end
-  local reported = math.max(tonumber(record.last_opened or 0), tonumber(record.created or 0))
+  local reported = math.max(tonumber(record.last_opened or 0), tonumber(record.created or 0), tonumber(record.last_disconnect or 0))
   return armed[2] and reported >= tonumber(armed[2])
 end
 

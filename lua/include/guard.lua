@@ -25,7 +25,7 @@ end
 if not epoch then
   -- No guard: the data is gone (or this is the first start). A random epoch names the new life.
   epoch = string.sub(redis.sha1hex(settings.nonce .. clock[1] .. clock[2] .. guard_key), 1, 16)
-  redis.call('HSET', guard_key, 'epoch', epoch, 'seen', int(now), 'mode', 'observe', 'restore', '1')
+  redis.call('HSET', guard_key, 'epoch', epoch, 'seen', int(now), 'mode', 'observe', 'restore', '1', 'born', int(now))
   start_hold(settings.hold_ms, 'data_lost')
 elseif now - seen > settings.gap_ms then
   redis.call('HSET', guard_key, 'seen', int(now))

@@ -2,7 +2,8 @@
 -- each ends the quarrel: the object is left alone for settings.contested_ms, and says so in history and answers.
 local function contested()
   local flips = 1
-  if record.flipped_at and now - tonumber(record.flipped_at) < settings.flip_ms then flips = tonumber(record.flips or 0) + 1 end
+  local flipped_at = instant('flipped_at', 0)
+  if flipped_at and now - flipped_at < settings.flip_ms then flips = tonumber(record.flips or 0) + 1 end
   set('flips', flips)
   set('flipped_at', now)
   if flips < 3 then return false end

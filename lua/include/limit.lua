@@ -4,7 +4,8 @@ if settings.max_connections > 0 and not holding then
   local stale = redis.call('ZRANGE', connections_key, '-inf', int(now - settings.window_ms), 'BYSCORE', 'LIMIT', 0, settings.review_limit, 'WITHSCORES')
   for i = 1, #stale, 2 do end_connection(stale[i], tonumber(stale[i + 1]), tonumber(stale[i + 1]), 'expired') end
 end
-local used = live_count()
+-- The connection itself, brought back after a loss, takes no second slot.
+local used = live_count() - (provisional and holding and 1 or 0)
 if settings.max_connections > 0 and used >= settings.max_connections then
   -- One that missed a heartbeat by half an interval gives way; else the slots are taken.
   local oldest = redis.call('ZRANGE', connections_key, '(' .. int(now - settings.window_ms), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')

@@ -9,7 +9,8 @@ if record.state == 'waking' then
   end
   if limit_at > now then
     local newest = redis.call('ZRANGE', connections_key, -1, -1, 'WITHSCORES')
-    look_again_at(math.min(limit_at, live > 0 and tonumber(newest[2]) + settings.window_ms * 2 or limit_at))
+    look_again_at(math.min(limit_at, live > 0 and tonumber(newest[2]) + settings.window_ms * 2 or limit_at,
+      stale > 0 and now + grant.wait_ms or limit_at))
     return answer(WAITING)
   end
   if live > 0 then
@@ -22,7 +23,8 @@ if record.state == 'waking' then
   redis.call('HDEL', session_key, 'attempts')
   if record.object == 'hibernated' then
     move('hibernated', next_generation(), 'sweeper', 'wake_given_up')
-    redis.call('ZREM', deadlines_key, sid)
+    -- The silent ones still have to end.
+    if stale > 0 then look_again_at(now + grant.wait_ms) else redis.call('ZREM', deadlines_key, sid) end
     return answer(WAITING)
   end
   -- What the object shows, not fenced: nobody knows the outcome of the attempts.

@@ -97,6 +97,12 @@ impl Caller {
         }
     }
 
+    /// What it may do.
+    #[must_use]
+    pub fn roles(&self) -> &[Role] {
+        &self.roles
+    }
+
     /// The client's name; `None` where nobody is asked who they are.
     #[must_use]
     pub fn name(&self) -> Option<&str> {

@@ -11,9 +11,10 @@ use utoipa::ToSchema;
 use super::extract::SessionPath;
 use super::problem::Problem;
 use super::state::Api;
+use crate::domain::access::{Caller, Role, Scope};
 use crate::domain::event::SessionEventRow;
 use crate::domain::{SessionState, clock};
-use crate::service::explain::explain;
+use crate::service::explain::{Sight, explain};
 use crate::service::sessions::Sleep;
 
 /// One fact.
@@ -46,7 +47,8 @@ pub(super) struct ExplainAnswer {
     facts: Vec<FactView>,
     /// What must happen for it to sleep.
     to_sleep: Vec<String>,
-    /// The last decision about it, with its inputs; absent when there is none or the history cannot be asked.
+    /// The last decision about it, with its inputs; absent when there is none, the history cannot be asked, or the
+    /// caller is only a gateway.
     last_decision: Option<SessionEventRow>,
 }
 
@@ -56,10 +58,15 @@ pub(super) struct ExplainAnswer {
         (status = 503, body = Problem)))]
 pub(super) async fn read(
     State(api): State<Arc<Api>>,
+    caller: Caller,
     SessionPath(session): SessionPath,
 ) -> Result<Json<ExplainAnswer>, Problem> {
     let view = api.sessions.read(&session).await?;
-    let explanation = explain(&view);
+    let sight = Sight {
+        installation: *caller.scope() == Scope::All,
+        people: caller.roles().iter().any(|role| *role != Role::Gateway),
+    };
+    let explanation = explain(&view, sight);
     let (sleeps_at, because) = match &view.sleep {
         Sleep::At(at) => (Some(clock::instant(*at)), view.record.because.clone()),
         Sleep::Not(reason) => (None, reason.clone()),
@@ -81,6 +88,10 @@ pub(super) async fn read(
             })
             .collect(),
         to_sleep: explanation.to_sleep,
-        last_decision: api.sessions.last_decision(&session).await,
+        last_decision: if sight.people {
+            api.sessions.last_decision(&session).await
+        } else {
+            None
+        },
     }))
 }

@@ -28,10 +28,19 @@ pub struct Explanation {
     pub to_sleep: Vec<String>,
 }
 
+/// What the one who asks may see beside the session itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sight {
+    /// Numbers of the whole installation.
+    pub installation: bool,
+    /// Who did something by hand, and why.
+    pub people: bool,
+}
+
 /// Explains what was read.
 #[must_use]
-pub fn explain(view: &SessionView) -> Explanation {
-    let facts = facts(view);
+pub fn explain(view: &SessionView, sight: Sight) -> Explanation {
+    let facts = facts(view, sight);
     Explanation {
         summary: summary(view),
         to_sleep: to_sleep(view),
@@ -73,7 +82,7 @@ fn summary(view: &SessionView) -> String {
     }
 }
 
-fn facts(view: &SessionView) -> Vec<Fact> {
+fn facts(view: &SessionView, sight: Sight) -> Vec<Fact> {
     let record = &view.record;
     let at = |ms: Option<i64>| ms.map(|ms| instant(ms).to_string());
     let ahead = |field: &str| record.ms(field).filter(|until| *until > record.now_ms);
@@ -88,6 +97,8 @@ fn facts(view: &SessionView) -> Vec<Fact> {
         .zip(view.idle_timeout_ms)
         .map(|(since, timeout)| since + timeout);
     let brakes = &view.brakes;
+    let of_all = |number: Option<i64>| number.filter(|_| sight.installation);
+    let person = |field: &str| text(field).filter(|_| sight.people);
     let waits = record.stale > 0 && brakes.expiry_slow_until_ms.is_some();
     vec![
         fact(
@@ -125,17 +136,17 @@ fn facts(view: &SessionView) -> Vec<Fact> {
         fact(
             "brake_expiry",
             json!({ "hold_until": at(brakes.expiry_hold_until_ms), "slow_until": at(brakes.expiry_slow_until_ms),
-                    "silent_connections": brakes.expiry_stale, "threshold": brakes.expiry_threshold }),
+                    "silent_connections": of_all(brakes.expiry_stale), "threshold": of_all(brakes.expiry_threshold) }),
             waits,
         ),
         fact(
             "brake_hibernation",
-            json!({ "until": at(brakes.hibernation_held_until_ms), "per_minute": brakes.hibernation_limit }),
+            json!({ "until": at(brakes.hibernation_held_until_ms), "per_minute": of_all(brakes.hibernation_limit) }),
             brakes.hibernation_held_until_ms.is_some(),
         ),
         fact(
             "keep_awake",
-            json!({ "until": at(ahead("awake_until")), "by": text("awake_by"), "reason": text("awake_reason") }),
+            json!({ "until": at(ahead("awake_until")), "by": person("awake_by"), "reason": person("awake_reason") }),
             ahead("awake_until").is_some(),
         ),
         fact(

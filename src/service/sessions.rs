@@ -68,6 +68,14 @@ impl Sessions {
         Ok(self.view(record?, brakes?))
     }
 
+    /// Reads one session without the brakes of the installation: what a wait looks at many times.
+    ///
+    /// # Errors
+    /// As [`Sessions::read`].
+    pub async fn glance(&self, session: &SessionId) -> Result<SessionView, TrackError> {
+        Ok(self.view(self.record(session).await?, Brakes::default()))
+    }
+
     async fn record(&self, session: &SessionId) -> Result<SessionRecord, TrackError> {
         if let Some(record) = self.store.session_read(session).await? {
             return Ok(record);

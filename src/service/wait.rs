@@ -99,7 +99,7 @@ impl Waiting {
                     Err(error) => return Err(error),
                 }
             }
-            let view = self.sessions.read(session).await?;
+            let view = self.sessions.glance(session).await?;
             if is_ready(&view) {
                 return Ok(Waited::Ready(Box::new(view)));
             }
@@ -160,7 +160,9 @@ fn failed(view: &SessionView) -> Result<(), TrackError> {
                 .fields
                 .get("error_kind")
                 .is_some_and(|kind| kind == "refused");
-            let is_late = record.ms("attempts").unwrap_or(0) > 0;
+            // Past its start limit, and not tried again yet: while it is being tried it may well succeed.
+            let waits = record.has_wake_entry && record.ms("due_at").is_some_and(|due| due > record.now_ms);
+            let is_late = waits && record.ms("attempts").unwrap_or(0) > 0;
             if !is_refused && !is_late {
                 return Ok(());
             }

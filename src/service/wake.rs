@@ -27,6 +27,8 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 /// Conflicts in a row that are answered by reading at once; beyond them somebody else is writing all the
 /// time, and a pause helps both.
 const CONFLICTS: u32 = 5;
+/// Longest pause the platform may ask for: beyond it an entry would look as if the clock had stepped back.
+const LONGEST_ASKED: Duration = Duration::from_secs(600);
 /// When a wake that the platform refuses (or keeps failing) is tried again.
 const RETRY: Duration = Duration::from_secs(15);
 
@@ -241,7 +243,10 @@ impl Waker {
                     if backoff.is_first() {
                         tracing::warn!(session = %entry.session, reason, "a wake has to wait for the platform");
                     }
-                    (reason, asked.unwrap_or_default().max(backoff.next()))
+                    (
+                        reason,
+                        asked.unwrap_or_default().min(LONGEST_ASKED).max(backoff.next()),
+                    )
                 }
             };
             if Instant::now() + delay >= until {

@@ -8,7 +8,7 @@ use super::reply::Reply;
 use super::script::{PARTITION_MODE, PARTITION_SWEEP, PARTITION_WATERMARK};
 use super::wake::WakeEntry;
 use crate::domain::SessionId;
-use crate::domain::mode::ModeRecord;
+use crate::domain::mode::{Mode, ModeRecord};
 use crate::store::StoreError;
 
 /// A time in which nothing expires and nothing hibernates.
@@ -111,6 +111,11 @@ impl RedisStore {
         partitions: &[Partition],
         mode: &ModeRecord,
     ) -> Result<(), StoreError> {
+        // Armed without an instant would cover every session: then since this change.
+        let armed_at = match mode.mode {
+            Mode::Act => mode.armed_at.unwrap_or(mode.changed_at).as_millisecond(),
+            Mode::Observe => 0,
+        };
         let calls = partitions
             .iter()
             .map(|partition| {
@@ -119,7 +124,7 @@ impl RedisStore {
                     .arg(mode.mode.as_str())
                     .arg(mode.version)
                     .arg(mode.adopt.as_str())
-                    .arg(mode.armed_at.map_or(0, jiff::Timestamp::as_millisecond))
+                    .arg(armed_at)
             })
             .collect();
         self.call_many(Lane::Any, calls)
