@@ -101,7 +101,11 @@ impl Actor {
         acting: Generation,
         object: PlatformObject,
     ) -> Result<Round, StoreError> {
-        if self.store.session_settle(session, acting, &object.version).await? {
+        if self
+            .store
+            .session_settle(session, acting, &object.version)
+            .await?
+        {
             self.count(HibernationStep::Settled);
             tracing::info!(%session, generation = %acting, "hibernated");
             return Ok(Round::Over);
