@@ -72,7 +72,7 @@ impl Life {
         let seconds = if late {
             (LATE_MS.saturating_sub(last) / 1_000).max(4) + random.random_range(0..3)
         } else {
-            random.random_range(6..13)
+            random.random_range(9..15)
         };
         Self {
             idle_timeout: format!("{seconds}s"),
