@@ -110,9 +110,9 @@ async fn what_was_last_said_of_when_a_thousand_random_sessions_sleep_is_when_the
     let events = async {
         let state = cluster.state();
         at(start, HOLD_AT).await;
-        let held = state.now_ms().await + i64::try_from(HOLD_FOR).unwrap();
-        state.set_guards("hold_until", &held.to_string()).await;
-        let hold = (Timestamp::now(), Timestamp::from_millisecond(held).unwrap());
+        let until_ms = state.now_ms().await + i64::try_from(HOLD_FOR).unwrap();
+        state.set_guards("hold_until", &until_ms.to_string()).await;
+        let hold = (Timestamp::now(), Timestamp::from_millisecond(until_ms).unwrap());
 
         let asleep = async |count: usize| {
             eventually(Duration::from_secs(90), "they sleep", async || {
