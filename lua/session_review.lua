@@ -82,7 +82,8 @@ if stale > 0 then
 end
 if live > 0 then
   local newest = redis.call('ZRANGE', connections_key, -1, -1, 'WITHSCORES')
-  look_again_at(math.max(math.min(tonumber(newest[2]), now), holding and hold_until or 0) + settings.window_ms * 2)
+  -- No session is due earlier, and none is told that it sleeps before the hold is over.
+  look_again_at(math.max(math.min(tonumber(newest[2]), now) + settings.window_ms * 2, holding and hold_until or 0))
   return answer(WAITING)
 end
 --@include due

@@ -11,5 +11,5 @@ pub mod mode;
 pub mod platform_object;
 pub mod session;
 
-pub use id::{ConnectionId, InvalidId, SessionId, UserId, is_word};
+pub use id::{ConnectionId, InvalidId, MAX_ID_BYTES, SessionId, UserId, is_word};
 pub use session::{Generation, SessionState};

@@ -24,6 +24,8 @@ packages_missing() {
     command -v curl >/dev/null || printf 'curl\n'
     # Rust links with it, and two of the dependencies compile C.
     command -v cc >/dev/null || printf 'build-essential\n'
+    # Only for the check of the API against its document; Debian keeps what makes virtual environments apart.
+    python3 -c 'import ensurepip, venv' 2>/dev/null || printf 'python3-venv\n'
 }
 
 # Installs what is missing; asks for nothing when nothing is.

@@ -3,6 +3,8 @@
 
 # shellcheck source=scripts/dev/throwaway.sh
 . "$ROOT/scripts/dev/throwaway.sh"
+# shellcheck source=scripts/dev/conformance.sh
+. "$ROOT/scripts/dev/conformance.sh"
 
 command_test() {
     local status=0 started
@@ -33,6 +35,10 @@ command_test() {
         step "running the examples in the documentation"
         child cargo test --doc --workspace --quiet || status=$?
     fi
+    # Last: it ends nothing that the tests need, and says nothing when they could not even be compiled.
+    if [ $# -eq 0 ]; then
+        conformance || status=$?
+    fi
     tests_skipped
     if [ "$status" -eq 0 ]; then
         say "tests passed in $((SECONDS - started)) s"
@@ -43,6 +49,9 @@ command_test() {
 }
 
 # What was not run, by name, and how to have it run.
+SKIPPED=()
 tests_skipped() {
+    local what
+    for what in "${SKIPPED[@]}"; do say "skipped: $what"; done
     [ -n "${TRACKER_TEST_KUBECONFIG:-}" ] || say "skipped: real cluster (TRACKER_TEST_KUBECONFIG is not set)"
 }

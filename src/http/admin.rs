@@ -25,8 +25,10 @@ pub(super) struct ModeBody {
     /// Which sessions arming covers; default `none`.
     adopt: Option<Adopt>,
     /// Who changes it; default: the client the token belongs to, which is recorded in any case.
+    #[schema(max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     changed_by: Option<String>,
     /// Why.
+    #[schema(max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     reason: Option<String>,
 }
 

@@ -27,13 +27,24 @@ use crate::store::redis::{HeartbeatOutcome, HeartbeatTarget};
 const MAX_ITEMS: usize = 10_000;
 const MAX_OPENS: usize = 1_000;
 
-/// For the documents: the shape of heartbeats and closes.
+/// For the documents: the shape of heartbeats.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the body; what reads it borrows from it")]
-pub(super) struct IdBatch {
+pub(super) struct HeartbeatBatch {
     /// Which gateway sends it.
     gateway: Option<String>,
-    /// Closes only: a word for the history, unless the query names one; default `client_closed`.
+    /// Session id to connection ids; at most 10,000 in all.
+    sessions: std::collections::BTreeMap<String, Vec<String>>,
+}
+
+/// For the documents: the shape of closes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body; what reads it borrows from it")]
+pub(super) struct CloseBatch {
+    /// Which gateway sends it.
+    gateway: Option<String>,
+    /// A word for the history, unless the query names one; default `client_closed`.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     reason: Option<String>,
     /// Session id to connection ids; at most 10,000 in all.
     sessions: std::collections::BTreeMap<String, Vec<String>>,
@@ -44,6 +55,7 @@ pub(super) struct IdBatch {
 #[expect(dead_code, reason = "describes the body; what reads it borrows from it")]
 pub(super) struct OpenBatch {
     /// Which gateway sends it; taken for connections that name none.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     gateway: Option<String>,
     /// Session id to connections; at most 1,000 in all.
     sessions: std::collections::BTreeMap<String, Vec<OpenItem>>,
@@ -159,7 +171,7 @@ fn ids(
 }
 
 /// Keeps many connections live for another window.
-#[utoipa::path(post, path = "/v1/connections/heartbeat", tag = "connections", request_body = IdBatch,
+#[utoipa::path(post, path = "/v1/connections/heartbeat", tag = "connections", request_body = HeartbeatBatch,
     responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn heartbeat(
     State(api): State<Arc<Api>>,
@@ -193,7 +205,7 @@ pub(super) async fn heartbeat(
 }
 
 /// Closes many connections; success also the second time.
-#[utoipa::path(post, path = "/v1/connections/close", tag = "connections", params(CloseParams), request_body = IdBatch,
+#[utoipa::path(post, path = "/v1/connections/close", tag = "connections", params(CloseParams), request_body = CloseBatch,
     responses((status = 200, body = BatchAnswer), (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn close(
     State(api): State<Arc<Api>>,
@@ -205,8 +217,10 @@ pub(super) async fn close(
     if let Some(gateway) = &batch.gateway {
         api.gateways.saw(gateway);
     }
+    // Checked also where the query names another: what is no word is a mistake in any case.
+    let of_body = word(batch.reason.take(), "/reason")?;
     let reason = CloseParams {
-        reason: params.reason.or(batch.reason.take()),
+        reason: params.reason.or(of_body),
     }
     .reason()?;
     let mut answer = BatchAnswer::new(&api);

@@ -170,6 +170,7 @@ pub(super) fn heartbeat_answer(
 #[into_params(parameter_in = Query)]
 pub(super) struct CloseParams {
     /// A word for the history; default `client_closed`.
+    #[param(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     pub reason: Option<String>,
 }
 

@@ -26,10 +26,10 @@ const MAX_TEXT: usize = 512;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub(super) struct WakeBody {
     /// Who asks; default: the client the token belongs to, which is recorded in any case.
-    #[schema(max_length = 512)]
+    #[schema(max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     by: Option<String>,
     /// Why.
-    #[schema(max_length = 512)]
+    #[schema(max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     reason: Option<String>,
 }
 
@@ -40,10 +40,10 @@ pub(super) struct HibernateBody {
     #[serde(default)]
     force: bool,
     /// Who asks; default: the client the token belongs to, which is recorded in any case.
-    #[schema(max_length = 512)]
+    #[schema(max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     by: Option<String>,
     /// Why.
-    #[schema(max_length = 512)]
+    #[schema(max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     reason: Option<String>,
 }
 
@@ -52,14 +52,15 @@ pub(super) struct HibernateBody {
 pub(super) struct KeepAwakeBody {
     /// So long from now, like `2h` or `1h30m`.
     #[serde(rename = "for")]
+    #[schema(example = "2h", pattern = "^[1-9][0-9]{0,3}(ms|s|m|h)$")]
     duration: Option<String>,
     /// Until this instant.
     until: Option<Timestamp>,
     /// Who asks; default: the client the token belongs to, which is recorded in any case.
-    #[schema(max_length = 512)]
+    #[schema(max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     by: Option<String>,
     /// Why.
-    #[schema(max_length = 512)]
+    #[schema(max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     reason: Option<String>,
 }
 

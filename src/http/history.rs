@@ -26,8 +26,10 @@ use crate::store::postgres::{ConnectionCursor, ConnectionFilter};
 #[serde(deny_unknown_fields)]
 pub(super) struct HistoryParams {
     /// Those of this session.
+    #[param(pattern = "^(?!(?:count|open|heartbeat|close)$)[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$")]
     session: Option<String>,
     /// Those of this user.
+    #[param(min_length = 1, max_length = 255, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     user: Option<String>,
     /// Those opened at or after this instant (RFC 3339).
     from: Option<Timestamp>,

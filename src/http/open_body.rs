@@ -19,21 +19,24 @@ const MAX_METADATA_BYTES: usize = 1024;
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 pub(super) struct OpenBody {
     /// Who is connected: 1 to 255 bytes of UTF-8 without control characters.
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(min_length = 1, max_length = 255, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     pub user_id: String,
     /// Address of the user; stored cut to /24 or /48 unless configured otherwise.
-    #[schema(value_type = Option<String>, example = "203.0.113.7")]
+    #[schema(value_type = Option<String>, example = "203.0.113.7", pattern = "^(((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])|([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}|([0-9A-Fa-f]{1,4}:){1,7}:|([0-9A-Fa-f]{1,4}:){1,6}:[0-9A-Fa-f]{1,4}|([0-9A-Fa-f]{1,4}:){1,5}(:[0-9A-Fa-f]{1,4}){1,2}|([0-9A-Fa-f]{1,4}:){1,4}(:[0-9A-Fa-f]{1,4}){1,3}|([0-9A-Fa-f]{1,4}:){1,3}(:[0-9A-Fa-f]{1,4}){1,4}|([0-9A-Fa-f]{1,4}:){1,2}(:[0-9A-Fa-f]{1,4}){1,5}|[0-9A-Fa-f]{1,4}:(:[0-9A-Fa-f]{1,4}){1,6}|:(:[0-9A-Fa-f]{1,4}){1,7}|::)$")]
     pub client_ip: Option<IpAddr>,
     /// User agent; cut at 512 bytes, control characters stripped.
     pub user_agent: Option<String>,
     /// `websocket`, `vnc`, `http`, ...
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     pub protocol: Option<String>,
     /// Which gateway holds the socket.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     pub gateway: Option<String>,
     /// Who asks: only `user` wakes a sleeping session.
     #[serde(default)]
     pub intent: Intent,
     /// An older connection of the same user that this one replaces.
+    #[schema(pattern = "^(?!(?:count|open|heartbeat|close)$)[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$")]
     pub replaces: Option<String>,
     /// A small map of your own: at most 16 entries and 1 KiB.
     #[serde(default)]

@@ -11,6 +11,9 @@ use utoipa::openapi::{OpenApi as Document, Ref, RefOr};
 
 use super::permission::{self, Permission};
 
+mod whole;
+pub(super) use whole::complete;
+
 /// What the document says about the whole.
 #[derive(OpenApi)]
 #[openapi(

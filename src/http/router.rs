@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response, StatusCode};
+use axum::extract::MatchedPath;
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -52,6 +53,7 @@ fn api_router() -> OpenApiRouter<Arc<Api>> {
 #[must_use]
 pub fn document() -> String {
     let (_, mut document) = api_router().split_for_parts();
+    openapi::complete(&mut document);
     openapi::describe_access(&mut document, true);
     let mut text = document
         .to_pretty_json()
@@ -63,6 +65,7 @@ pub fn document() -> String {
 /// The API with everything around it.
 pub fn router(api: Api, metrics: &Metrics, load: Load) -> Router {
     let (routes, mut document) = api_router().split_for_parts();
+    openapi::complete(&mut document);
     openapi::describe_access(&mut document, !api.access.is_open());
     let observed = Observed::new(metrics, &document);
     let count_is_no_id = axum::routing::put(connection::count_is_no_id).delete(connection::count_is_no_id);
@@ -103,12 +106,27 @@ async fn unknown_path(request: Request<Body>) -> Problem {
     )
 }
 
-async fn wrong_method() -> Problem {
-    Problem::new(
+async fn wrong_method(request: Request<Body>) -> Response<Body> {
+    let problem = Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method-not-allowed",
         "the header allow names the methods of this path",
-    )
+    );
+    let mut response = problem.into_response();
+    // The names of calls are refused as ids by routes of their own, which are no methods of these paths; for all
+    // others the router knows best.
+    let template = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let allowed = match template {
+        Some("/v1/connections/open" | "/v1/connections/heartbeat" | "/v1/connections/close") => Some("POST"),
+        Some("/v1/sessions/{session}/connections/count") => Some("GET,HEAD"),
+        _ => None,
+    };
+    if let Some(allowed) = allowed {
+        response
+            .headers_mut()
+            .insert(header::ALLOW, HeaderValue::from_static(allowed));
+    }
+    response
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response<Body> {

@@ -30,12 +30,14 @@ pub(super) struct ListParams {
     #[param(inline)]
     state: Option<SessionState>,
     /// Those this user is connected to.
+    #[param(min_length = 1, max_length = 255, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     user: Option<String>,
     /// Those this gateway holds a connection to; with `user`: one of that user.
+    #[param(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     gateway: Option<String>,
     /// Those nobody has been connected to for longer than this, such as `30m`; those nobody was ever seen
     /// connected to count from their last change.
-    #[param(example = "30m")]
+    #[param(example = "30m", pattern = "^[1-9][0-9]{0,3}(ms|s|m|h)$")]
     idle_longer_than: Option<String>,
     /// Rows of the page, 1 to 1,000; default 100.
     #[param(minimum = 1, maximum = 1000)]

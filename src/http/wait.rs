@@ -30,10 +30,13 @@ const LONGEST_MS: u64 = 120_000;
 pub(super) struct WaitParams {
     /// What to wait for: `ready`, the default and the only one.
     #[serde(rename = "for")]
+    #[param(pattern = "^ready$")]
     wanted: Option<String>,
     /// How long, like `60s`; at most 2m, default 60s.
+    #[param(example = "60s", pattern = "^([1-9]|[1-9][0-9]|1[01][0-9]|120)s$")]
     timeout: Option<String>,
     /// A connection of this session to keep alive meanwhile.
+    #[param(pattern = "^(?!(?:count|open|heartbeat|close)$)[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$")]
     connection: Option<String>,
 }
 

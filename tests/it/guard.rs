@@ -4,5 +4,6 @@
 mod caught;
 mod crowd;
 mod gap;
+mod late_news;
 mod loss;
 mod strikes;

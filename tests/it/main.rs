@@ -19,6 +19,7 @@ mod leadership;
 mod lua;
 mod observe;
 mod platform;
+mod predictions;
 mod properties;
 mod reads;
 mod restore;
