@@ -57,7 +57,7 @@ if hold == 0 and slow > 0 then
     slow = demand.window_ms
     set('expiry_slow_until', now + slow)
   end
-elseif hold == 0 and sums.e + demand.expire > threshold then
+elseif hold == 0 and demand.expire > 0 and sums.e + demand.expire > threshold then
   hold, slow, began = demand.window_ms, demand.window_ms * 2, 1
   set('expiry_hold_until', now + hold)
   set('expiry_slow_until', now + slow)
