@@ -202,7 +202,7 @@ impl Crowd {
     async fn ended(&self) -> i64 {
         let sql = "SELECT count(*) FROM connections c
             WHERE disconnected_at IS NOT NULL AND (session_id LIKE 's-%' OR session_id = 'rising')
-            AND NOT (end_reason = 'lost' AND EXISTS (SELECT FROM connections n
+            AND NOT (end_reason IN ('lost', 'reopened') AND EXISTS (SELECT FROM connections n
                 WHERE n.session_id = c.session_id AND n.id = c.id AND n.connected_at > c.connected_at))";
         sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
     }
