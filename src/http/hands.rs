@@ -82,23 +82,18 @@ pub(super) struct KeepAwakeAnswer {
     keep_awake_until: Option<Timestamp>,
 }
 
-fn hand(
-    caller: &Caller,
-    by: Option<String>,
-    reason: Option<String>,
-    otherwise: &str,
-) -> Result<Hand, Problem> {
+fn hand(caller: &Caller, by: Option<&str>, reason: Option<&str>, otherwise: &str) -> Result<Hand, Problem> {
     let plain = |text: &str| text.len() <= MAX_TEXT && !text.chars().any(char::is_control);
-    for (pointer, text) in [("/by", &by), ("/reason", &reason)] {
-        if text.as_deref().is_some_and(|text| !plain(text)) {
+    for (pointer, text) in [("/by", by), ("/reason", reason)] {
+        if text.is_some_and(|text| !plain(text)) {
             let wanted = "at most 512 bytes without control characters";
             return Err(Problem::invalid(pointer, wanted));
         }
     }
     let reason = reason.filter(|text| !text.trim().is_empty());
     Ok(Hand {
-        by: caller.acting_as(by.as_deref()),
-        reason: reason.unwrap_or_else(|| otherwise.to_owned()),
+        by: caller.acting_as(by),
+        reason: reason.unwrap_or(otherwise).to_owned(),
     })
 }
 
@@ -114,7 +109,12 @@ pub(super) async fn wake(
     SessionPath(session): SessionPath,
     OptionalBody(body): OptionalBody<WakeBody>,
 ) -> Result<(StatusCode, Json<HandAnswer>), Problem> {
-    let hand = hand(&caller, body.by, body.reason, "woken_by_hand")?;
+    let hand = hand(
+        &caller,
+        body.by.as_deref(),
+        body.reason.as_deref(),
+        "woken_by_hand",
+    )?;
     let placed = api.hands.wake(&session, &hand).await?;
     let (code, status, position) = match placed {
         Some(Placed::Started) => (StatusCode::ACCEPTED, "started", None),
@@ -141,7 +141,12 @@ pub(super) async fn hibernate(
     SessionPath(session): SessionPath,
     OptionalBody(body): OptionalBody<HibernateBody>,
 ) -> Result<(StatusCode, Json<HandAnswer>), Problem> {
-    let hand = hand(&caller, body.by, body.reason, "hibernated_by_hand")?;
+    let hand = hand(
+        &caller,
+        body.by.as_deref(),
+        body.reason.as_deref(),
+        "hibernated_by_hand",
+    )?;
     let is_new = api.hands.hibernate(&session, &hand, body.force).await?;
     let (code, status) = if is_new {
         (StatusCode::ACCEPTED, "decided")
@@ -167,7 +172,12 @@ pub(super) async fn keep_awake(
     SessionPath(session): SessionPath,
     Body(body): Body<KeepAwakeBody>,
 ) -> Result<Json<KeepAwakeAnswer>, Problem> {
-    let hand = hand(&caller, body.by, body.reason, "kept_awake_by_hand")?;
+    let hand = hand(
+        &caller,
+        body.by.as_deref(),
+        body.reason.as_deref(),
+        "kept_awake_by_hand",
+    )?;
     let awake = match (body.duration, body.until) {
         (Some(duration), None) => Awake::For(duration_ms(&duration, "/for")?),
         (None, Some(until)) => Awake::Until(until.as_millisecond()),
