@@ -4,6 +4,10 @@ use super::{builder, counted, rows};
 use crate::support::{SOON, eventually, user};
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one installation, one loss, and what becomes of each of its connections in order"
+)]
 async fn provisional_connections_count_until_the_hold_ends_and_each_row_has_one_end() {
     let mut cluster = builder().start().await.armed().await;
     for session in ["s", "gone"] {

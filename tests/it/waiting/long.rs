@@ -116,15 +116,16 @@ async fn a_wait_ends_early_where_the_replica_drains() {
     asleep(&cluster, "s1").await;
     cluster.at(1).open("s1", "c1", &user("ann")).await.expect(201);
     let api = cluster.at(1).clone();
-    let waiting = tokio::spawn(async move { wait(&api, "s1", "connection=c1&timeout=60s").await });
+    let mut waiting = tokio::task::JoinSet::new();
+    waiting.spawn(async move { wait(&api, "s1", "connection=c1&timeout=60s").await });
 
     crate::support::throughout(Duration::from_millis(500), "it waits", async || {
-        !waiting.is_finished()
+        waiting.try_join_next().is_none()
     })
     .await;
     let asked = Instant::now();
     cluster.replicas[1].stop().await.unwrap();
-    let answer = waiting.await.unwrap().expect(202);
+    let answer = waiting.join_next().await.unwrap().unwrap().expect(202);
     assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
     assert!((1..=3).contains(&answer.retry_after().unwrap()), "{answer:?}");
     assert_eq!(answer.body["stage"], "starting", "{}", answer.body);
