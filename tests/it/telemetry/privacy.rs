@@ -19,7 +19,7 @@ use crate::support::{SOON, TestCluster, eventually};
 ///
 /// `dead_letters` hold an entry as it was found, people included: it is history that could not be written
 /// anywhere else, under the same access, and an operator needs it whole to repair it. It is never logged.
-const ALLOWED: [(&str, &[&str]); 24] = [
+const ALLOWED: [(&str, &[&str]); 26] = [
     ("canary-user", &["postgres:connections.user_id", "redis:details"]),
     (
         "203.0.113.0",
@@ -36,7 +36,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
     ),
     (
         "canary-gateway",
-        &["postgres:connections.gateway", "redis:details"],
+        &["postgres:connections.gateway", "redis:details", "redis:gateways"],
     ),
     ("canary-key", &["postgres:connections.metadata", "redis:details"]),
     (
@@ -67,6 +67,15 @@ const ALLOWED: [(&str, &[&str]); 24] = [
     // Who changes the mode answers for it.
     ("canary-operator", &["log", "postgres:mode.changed_by"]),
     ("canary-why", &["postgres:mode.reason"]),
+    // Who keeps a session awake, and why, is shown to those who ask why it is.
+    (
+        "canary-hand",
+        &["postgres:session_events.inputs", "redis:session"],
+    ),
+    (
+        "canary-because",
+        &["postgres:session_events.reason", "redis:session"],
+    ),
 ];
 
 /// Text of everything, by place.
@@ -157,6 +166,9 @@ async fn traffic(cluster: &TestCluster, replica: &ProcessReplica) {
         let heartbeat = format!("{}/heartbeat", connection(id));
         assert_eq!(call(Method::POST, &heartbeat, None).await, 200);
     }
+    let awake = json!({ "for": "1h", "by": "canary-hand", "reason": "canary-because" });
+    let path = "/v1/sessions/s/keep-awake";
+    assert_eq!(call(Method::PUT, path, Some(awake)).await, 200);
     let refused = [
         ("canary-open", "canary-conflict", 409),
         ("canary-third", "canary-limit", 429),
@@ -259,6 +271,12 @@ async fn what_callers_send_is_only_where_it_belongs() {
     let store = RedisStore::new(&cluster.flags(&[]).config(), &Metrics::new()).unwrap();
     eventually(SOON, "the history is drained", async || {
         store.history_lag().await.unwrap().entries == 0
+    })
+    .await;
+
+    eventually(SOON, "it is noted which gateways called", async || {
+        let key = cluster.state().keys.gateways();
+        cluster.redis.get::<u32>(&["EXISTS", &key]).await == 1
     })
     .await;
 
