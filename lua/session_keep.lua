@@ -38,7 +38,7 @@ set('awake_until', awake_until)
 redis.call('HSET', session_key, 'awake_by', by, 'awake_reason', reason)
 record_event('keep_awake', 'operator', reason, { by = by, until_ms = awake_until })
 local wake = 0
-if record.state == 'hibernating' then
+if record.state == 'hibernating' and awake_until > now then
   file_wake('operator', 'keep_awake', 0, { by = by })
   wake = record.generation
 end

@@ -24,7 +24,7 @@ const LIST_LIMIT: u32 = 10_000;
 /// How often the platform is asked about a session before an open gives up: Redis may lose it in between.
 const INTRODUCTIONS: usize = 2;
 /// Sessions of one batch the platform is asked about at once, and for how long in all.
-const ASKED_AT_ONCE: usize = 16;
+const ASKED_AT_ONCE: usize = 32;
 const ASK_FOR: Duration = Duration::from_secs(5);
 
 /// The use cases of connections; cloning shares what is behind.
