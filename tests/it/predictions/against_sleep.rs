@@ -74,7 +74,7 @@ fn said(fleet: &Fleet, from: Timestamp, to: Timestamp, reason: &str) -> (Vec<Str
     let said = fleet.said.lock().unwrap();
     let within = said
         .iter()
-        .filter(|(_, answer)| answer.asked_at > from && answer.asked_at < to);
+        .filter(|(_, answer)| answer.asked_at > from && answer.answered_at < to);
     let (mut named, mut with_reason) = (Vec::new(), 0);
     for (name, answer) in within {
         if answer.sleeps_at.is_some() {

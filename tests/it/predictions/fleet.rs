@@ -87,6 +87,8 @@ pub(super) struct Answer {
     asked: Instant,
     /// By the clock of this machine, which is that of Redis.
     pub(super) asked_at: Timestamp,
+    /// The same: what was said was so at some instant between the two.
+    pub(super) answered_at: Timestamp,
     pub(super) sleeps_at: Option<Timestamp>,
     pub(super) because: Option<String>,
 }
@@ -224,6 +226,7 @@ impl Fleet {
     async fn ask(&self, name: &str) {
         let (asked, asked_at) = (Instant::now(), Timestamp::now());
         let body: Value = self.api.session(name).await.expect(200).body;
+        let answered_at = Timestamp::now();
         let time = |field: &str| body[field].as_str().map(|text| text.parse().unwrap());
         let because = body["awake_because"].as_str().map(str::to_owned);
         match because.as_deref() {
@@ -239,6 +242,7 @@ impl Fleet {
         let answer = Answer {
             asked,
             asked_at,
+            answered_at,
             sleeps_at: time("sleeps_at"),
             because,
         };
