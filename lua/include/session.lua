@@ -111,7 +111,9 @@ local function run(generation, fenced, actor, reason, kept)
     look_again_at(now + settings.window_ms * 2)
   else
     if not (kept and record.empty_since) then set('empty_since', now) end
-    look_again_at(tonumber(record.empty_since) + math.max(idle_timeout(), 0))
+    -- Silent ones (since it began to wake) have to end first, and not an idle timeout late.
+    local silent = redis.call('ZCARD', connections_key) > 0
+    look_again_at(silent and now or tonumber(record.empty_since) + math.max(idle_timeout(), 0))
   end
 end
 

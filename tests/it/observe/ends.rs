@@ -3,7 +3,7 @@
 use connection_tracker::domain::SessionState;
 use connection_tracker::domain::event::Event;
 use connection_tracker::domain::platform_object::{Desired, PlatformObject};
-use connection_tracker::store::redis::{OpenReply, PartitionKey, ReviewOutcome};
+use connection_tracker::store::redis::{OpenReply, PartitionKey, ReviewOutcome, SessionKey};
 
 use super::bench::{Bench, Stand, UID};
 
@@ -86,6 +86,27 @@ async fn the_record_of_an_ended_session_goes_after_an_hour_and_not_before() {
     let counts = bench.partition_key(PartitionKey::Counts);
     let ended: i64 = bench.command(&["HGET", &counts, "state:terminated"]).await;
     assert_eq!(ended, 0);
+}
+
+#[tokio::test]
+async fn a_connection_that_went_silent_while_its_session_woke_ends_as_soon_as_that_runs() {
+    let bench = Bench::start().await;
+    let waking = bench.bring(Stand::WakingAndLive).await;
+    let connections = (bench.store.keys()).of_session(&bench.session, SessionKey::Connections);
+    let _: f64 = bench.command(&["ZINCRBY", &connections, "-61000", "c1"]).await;
+    let written = PlatformObject {
+        annotation: Some(waking),
+        ..bench.object("100")
+    };
+    assert!(bench.see(written).await);
+    let record = bench.record().await;
+    assert_eq!(record.state, SessionState::Running);
+    assert!(
+        record.deadline_ms.unwrap() <= record.now_ms,
+        "not an idle timeout later"
+    );
+    bench.review().await;
+    assert_eq!(ended(&bench).await, [("c1".to_owned(), "expired".to_owned())]);
 }
 
 #[tokio::test]
