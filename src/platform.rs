@@ -4,6 +4,7 @@
 
 pub mod custom_resource;
 pub mod idle_timeout;
+mod kubernetes;
 mod measured;
 
 use std::time::Duration;
@@ -14,7 +15,8 @@ use futures_util::stream::BoxStream;
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
 
-pub use custom_resource::{ConnectError, CustomResource};
+pub use custom_resource::CustomResource;
+pub use kubernetes::ConnectError;
 pub use measured::Measured;
 
 /// What the platform answered instead of an object.

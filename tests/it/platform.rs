@@ -50,16 +50,16 @@ impl Bench {
     }
 
     fn config(&self) -> KubernetesConfig {
+        #[derive(clap::Parser)]
+        struct CommandLine {
+            #[command(flatten)]
+            config: KubernetesConfig,
+        }
+        let defaults = <CommandLine as clap::Parser>::parse_from(["test"]).config;
         KubernetesConfig {
             kubernetes_url: Some(self.simulator.url().to_owned()),
-            kubernetes_kubeconfig: None,
-            kubernetes_namespaces: Vec::new(),
-            kubernetes_group: "stream.space".to_owned(),
-            kubernetes_version: "v1alpha1".to_owned(),
-            kubernetes_kind: "Session".to_owned(),
-            kubernetes_plural: "sessions".to_owned(),
             kubernetes_timeout: CALL_TIMEOUT,
-            kubernetes_ready_condition: None,
+            ..defaults
         }
     }
 

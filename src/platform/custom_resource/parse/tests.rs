@@ -5,6 +5,9 @@ mod random;
 use serde_json::json;
 
 use super::*;
+use crate::domain::Generation;
+use crate::domain::platform_object::IdleTimeout;
+use crate::platform::kubernetes::object::GENERATION_ANNOTATION;
 
 fn parser(ready_condition: Option<&str>) -> Parser {
     Parser {
@@ -46,12 +49,12 @@ fn merge(into: &mut Value, change: &Value) {
 }
 
 fn read(change: &Value) -> Parsed {
-    parser(None).parse("default", &object(change)).unwrap()
+    parser(None).read("default", &object(change)).unwrap()
 }
 
 fn error(change: &Value) -> String {
     parser(None)
-        .parse("default", &object(change))
+        .read("default", &object(change))
         .unwrap_err()
         .to_string()
 }
@@ -138,7 +141,7 @@ fn an_object_being_deleted_is_terminated_whatever_its_state() {
 fn a_deleted_object_is_terminated_whatever_its_state() {
     for state in [json!("running"), json!("nonsense"), Value::Null] {
         let object = object(&json!({"spec": {"state": state}}));
-        let parsed = parser(None).parse_deleted("default", &object).unwrap();
+        let parsed = parser(None).read_deleted("default", &object).unwrap();
         assert_eq!(
             (parsed.object.desired, parsed.object.is_ready),
             (Desired::Terminated, false)
@@ -166,7 +169,7 @@ fn a_configured_condition_must_be_true_beside_the_phase() {
     let ready = |conditions: Value| {
         let object = object(&json!({"status": {"conditions": conditions}}));
         parser(Some("Ready"))
-            .parse("default", &object)
+            .read("default", &object)
             .unwrap()
             .object
             .is_ready

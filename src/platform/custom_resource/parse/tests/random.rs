@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{object, parser};
 use crate::domain::Generation;
 use crate::domain::platform_object::{Desired, IdleTimeout};
-use crate::platform::custom_resource::parse::{GENERATION_ANNOTATION, is_version};
+use crate::platform::kubernetes::object::{GENERATION_ANNOTATION, Read as _, is_version};
 
 /// Any JSON, with what is hard to read among it.
 fn value() -> impl Strategy<Value = Value> {
@@ -56,7 +56,7 @@ proptest! {
         let status = json!({ "phase": phase, "conditions": conditions, "url": spec });
         for spec in [whole, spec] {
             let object = object(&json!({ "spec": spec, "status": status }));
-            match parser(Some("Ready")).parse("default", &object) {
+            match parser(Some("Ready")).read("default", &object) {
                 Ok(parsed) => {
                     let read = parsed.object;
                     prop_assert!(!read.is_ready || read.desired == Desired::Running);
@@ -66,7 +66,7 @@ proptest! {
                 }
                 Err(error) => prop_assert!(error.to_string().starts_with("object default/x: "), "{}", error),
             }
-            let deleted = parser(None).parse_deleted("default", &object).unwrap();
+            let deleted = parser(None).read_deleted("default", &object).unwrap();
             prop_assert_eq!(deleted.object.desired, Desired::Terminated);
         }
     }
@@ -80,7 +80,7 @@ proptest! {
             "resourceVersion": version,
             "annotations": { (GENERATION_ANNOTATION): annotation },
         } }));
-        match parser(None).parse("default", &object) {
+        match parser(None).read("default", &object) {
             Ok(parsed) => {
                 prop_assert!(is_version(&version));
                 let lawful = annotation.parse::<u64>().ok().filter(|number| {

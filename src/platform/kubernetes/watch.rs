@@ -1,21 +1,25 @@
 //! Lists and watches the objects of every namespace, for ever, and merges them into one stream.
 //!
 //! kube's watcher resumes by version and lists anew when its version is too old. Here that is bounded in
-//! time and given a back-off that holds while lists fail.
+//! time and given a back-off that holds while lists fail. Several kinds in one namespace are told as one
+//! list (`group`).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use kube::Api;
-use kube::core::DynamicObject;
+use kube::core::{ApiResource, DynamicObject};
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, DefaultBackoff, Event};
+use tokio::sync::Notify;
 
 use super::client::WATCH_SECONDS;
 use super::complaint::Complaints;
 use super::error;
-use super::parse::{Malformed, Parsed, Parser};
+use super::group;
+use super::object::{Malformed, Parsed, Read};
+use super::server::Server;
 use crate::domain::platform_object::PlatformObject;
 use crate::platform::{ListScope, PlatformError, PlatformEvent};
 
@@ -23,36 +27,70 @@ use crate::platform::{ListScope, PlatformError, PlatformEvent};
 /// the API server is back.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
-/// What the watches of all namespaces share.
-pub(super) struct Shared {
-    /// Reads the objects.
-    pub(super) parser: Parser,
-    /// Says once what is wrong with them.
-    pub(super) complaints: Arc<Complaints>,
-    /// Longest time for one page of a list.
-    pub(super) call_timeout: Duration,
-}
-
-/// Watches each of `apis` (namespace, client) and merges what they say.
-pub(super) fn merged(
-    apis: Vec<(String, Api<DynamicObject>)>,
-    shared: Shared,
+/// Watches the objects of these kinds in every namespace, those with the label `label` if one is named.
+pub(in crate::platform) fn all(
+    server: &Server,
+    kinds: &[ApiResource],
+    reader: Arc<impl Read>,
+    label: Option<&str>,
 ) -> BoxStream<'static, Result<PlatformEvent, PlatformError>> {
-    let shared = Arc::new(shared);
-    let each = apis.into_iter().map(|(namespace, api)| {
-        NamespaceWatch::new(namespace, api, Arc::clone(&shared))
-            .into_stream()
-            .boxed()
+    let reader: Arc<dyn Read> = reader;
+    let namespaces = server.namespaces.iter().map(|namespace| {
+        let scope = server.namespaces.scope(namespace);
+        let (begins, watches) = (kinds.iter())
+            .map(|kind| {
+                let watch = KindWatch {
+                    namespace: namespace.to_owned(),
+                    scope: scope.clone(),
+                    source: Source {
+                        api: server.watch_api(namespace, kind),
+                        label: label.map(str::to_owned),
+                    },
+                    reader: Arc::clone(&reader),
+                    complaints: Arc::clone(&server.complaints),
+                    call_timeout: server.timeout,
+                    begin: Arc::default(),
+                    events: None,
+                    is_listing: false,
+                    backoff: DefaultBackoff::default(),
+                    pause: None,
+                };
+                (Arc::clone(&watch.begin), watch.into_stream().boxed())
+            })
+            .unzip();
+        group::merged(&scope, begins, watches)
     });
-    stream::select_all(each).boxed()
+    stream::select_all(namespaces.collect::<Vec<_>>()).boxed()
 }
 
-struct NamespaceWatch {
+/// What is asked for.
+struct Source {
+    api: Api<DynamicObject>,
+    label: Option<String>,
+}
+
+impl Source {
+    fn events(&self) -> BoxStream<'static, watcher::Result<Event<DynamicObject>>> {
+        // Lists are consistent reads and bookmarks are asked for: both are the watcher's defaults.
+        let mut config = watcher::Config::default().timeout(WATCH_SECONDS);
+        config.label_selector.clone_from(&self.label);
+        watcher::watcher(self.api.clone(), config).boxed()
+    }
+}
+
+/// One kind in one namespace.
+struct KindWatch {
     namespace: String,
     scope: ListScope,
-    api: Api<DynamicObject>,
-    shared: Arc<Shared>,
-    events: BoxStream<'static, watcher::Result<Event<DynamicObject>>>,
+    source: Source,
+    reader: Arc<dyn Read>,
+    complaints: Arc<Complaints>,
+    /// Longest time for one page of a list.
+    call_timeout: Duration,
+    /// Asks for a new list.
+    begin: Arc<Notify>,
+    /// None: to be begun with a list.
+    events: Option<BoxStream<'static, watcher::Result<Event<DynamicObject>>>>,
     /// A list is under way: each step is at most one request, and so has a limit.
     is_listing: bool,
     backoff: DefaultBackoff,
@@ -60,20 +98,7 @@ struct NamespaceWatch {
     pause: Option<Duration>,
 }
 
-impl NamespaceWatch {
-    fn new(namespace: String, api: Api<DynamicObject>, shared: Arc<Shared>) -> Self {
-        Self {
-            scope: shared.parser.namespaces.scope(&namespace),
-            events: events(&api),
-            namespace,
-            api,
-            shared,
-            is_listing: false,
-            backoff: DefaultBackoff::default(),
-            pause: None,
-        }
-    }
-
+impl KindWatch {
     fn into_stream(self) -> impl Stream<Item = Result<PlatformEvent, PlatformError>> + Send + 'static {
         stream::unfold(self, |mut watch| async move { Some((watch.next().await, watch)) })
     }
@@ -83,7 +108,18 @@ impl NamespaceWatch {
             if let Some(pause) = self.pause.take() {
                 tokio::time::sleep(pause).await;
             }
-            match self.step().await {
+            let step = tokio::select! {
+                biased;
+                () = self.begin.notified() => {
+                    self.restart();
+                    continue;
+                }
+                step = Self::step(
+                    self.events.get_or_insert_with(|| self.source.events()),
+                    self.is_listing.then_some(self.call_timeout),
+                ) => step,
+            };
+            match step {
                 Some(Ok(event)) => {
                     if let Some(event) = self.translate(event) {
                         return Ok(event);
@@ -103,7 +139,7 @@ impl NamespaceWatch {
                     self.back_off();
                     return Err(error::timed_out(
                         "listing the sessions' objects",
-                        self.shared.call_timeout,
+                        self.call_timeout,
                     ));
                 }
             }
@@ -111,19 +147,17 @@ impl NamespaceWatch {
     }
 
     /// The watcher's next event; `None` when a list was not answered in time.
-    async fn step(&mut self) -> Option<watcher::Result<Event<DynamicObject>>> {
-        if self.is_listing {
-            tokio::time::timeout(self.shared.call_timeout, self.events.next())
-                .await
-                .ok()
-                .flatten()
-        } else {
-            self.events.next().await
+    async fn step(
+        events: &mut BoxStream<'static, watcher::Result<Event<DynamicObject>>>,
+        limit: Option<Duration>,
+    ) -> Option<watcher::Result<Event<DynamicObject>>> {
+        match limit {
+            Some(limit) => tokio::time::timeout(limit, events.next()).await.ok().flatten(),
+            None => events.next().await,
         }
     }
 
     fn translate(&mut self, event: Event<DynamicObject>) -> Option<PlatformEvent> {
-        let parser = &self.shared.parser;
         match event {
             // No reason to forget the back-off: every list that fails has begun with this.
             Event::Init => {
@@ -131,7 +165,7 @@ impl NamespaceWatch {
                 Some(PlatformEvent::ListStarted(self.scope.clone()))
             }
             Event::InitApply(object) => self
-                .accept(parser.parse(&self.namespace, &object))
+                .accept(self.reader.read(&self.namespace, &object))
                 .map(PlatformEvent::Listed),
             Event::InitDone => {
                 self.is_listing = false;
@@ -140,14 +174,14 @@ impl NamespaceWatch {
             }
             Event::Apply(object) => {
                 let event = self
-                    .accept(parser.parse(&self.namespace, &object))
+                    .accept(self.reader.read(&self.namespace, &object))
                     .map(PlatformEvent::Changed);
                 self.backoff.reset();
                 event
             }
             Event::Delete(object) => {
                 let event = self
-                    .accept(parser.parse_deleted(&self.namespace, &object))
+                    .accept(self.reader.read_deleted(&self.namespace, &object))
                     .map(PlatformEvent::Deleted);
                 self.backoff.reset();
                 event
@@ -157,9 +191,9 @@ impl NamespaceWatch {
 
     fn accept(&self, parsed: Result<Parsed, Malformed>) -> Option<PlatformObject> {
         match parsed {
-            Ok(parsed) => Some(self.shared.complaints.take(parsed)),
+            Ok(parsed) => Some(self.complaints.take(parsed)),
             Err(malformed) => {
-                self.shared.complaints.skip(&malformed);
+                self.complaints.skip(&malformed);
                 None
             }
         }
@@ -176,13 +210,9 @@ impl NamespaceWatch {
 
     /// Begins with a list; dropping the old stream drops the request it was waiting for.
     fn restart(&mut self) {
-        self.events = events(&self.api);
+        self.events = None;
+        self.is_listing = false;
     }
-}
-
-fn events(api: &Api<DynamicObject>) -> BoxStream<'static, watcher::Result<Event<DynamicObject>>> {
-    // Lists are consistent reads and bookmarks are asked for: both are the watcher's defaults.
-    watcher::watcher(api.clone(), watcher::Config::default().timeout(WATCH_SECONDS)).boxed()
 }
 
 fn is_expired_start(error: &watcher::Error) -> bool {

@@ -12,24 +12,24 @@ const MAX_LABEL_BYTES: usize = 63;
 
 /// Where an object is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place<'a> {
+pub(in crate::platform) struct Place<'a> {
     /// Namespace; one of the configured ones.
-    pub(super) namespace: &'a str,
+    pub(in crate::platform) namespace: &'a str,
     /// Name within it.
-    pub(super) name: &'a str,
+    pub(in crate::platform) name: &'a str,
 }
 
 /// The configured namespaces: with one the id of a session is the object's name, with several it is
 /// `namespace~name`.
 #[derive(Debug, Clone)]
-pub(super) struct Namespaces(Vec<String>);
+pub(in crate::platform) struct Namespaces(Vec<String>);
 
 impl Namespaces {
     /// Takes the configured list, or `default` when it names none.
     ///
     /// # Errors
     /// The entry that cannot be a namespace.
-    pub(super) fn new(configured: &[String], default: &str) -> Result<Self, String> {
+    pub(in crate::platform) fn new(configured: &[String], default: &str) -> Result<Self, String> {
         let mut names: Vec<String> = Vec::new();
         for name in configured
             .iter()
@@ -50,12 +50,12 @@ impl Namespaces {
     }
 
     /// Every namespace.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::platform) fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
     /// The place of a session's object; `None` when no object can have this id.
-    pub(super) fn place<'a>(&'a self, session: &'a SessionId) -> Option<Place<'a>> {
+    pub(in crate::platform) fn place<'a>(&'a self, session: &'a SessionId) -> Option<Place<'a>> {
         let (namespace, name) = match self.0.as_slice() {
             [only] => (only.as_str(), session.as_str()),
             several => {
@@ -70,7 +70,7 @@ impl Namespaces {
     ///
     /// # Errors
     /// [`InvalidId`] when the name cannot be an id (too long, or the name of a call).
-    pub(super) fn session(&self, namespace: &str, name: &str) -> Result<SessionId, InvalidId> {
+    pub(in crate::platform) fn session(&self, namespace: &str, name: &str) -> Result<SessionId, InvalidId> {
         if self.0.len() == 1 {
             SessionId::parse(name)
         } else {
@@ -79,7 +79,7 @@ impl Namespaces {
     }
 
     /// The sessions of one namespace.
-    pub(super) fn scope(&self, namespace: &str) -> ListScope {
+    pub(in crate::platform) fn scope(&self, namespace: &str) -> ListScope {
         if self.0.len() == 1 {
             ListScope::all()
         } else {

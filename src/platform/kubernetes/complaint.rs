@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::parse::{Malformed, Parsed};
+use super::object::{Malformed, Parsed};
 use crate::domain::platform_object::PlatformObject;
 
 /// Objects remembered; beyond it all are forgotten and may be complained of again.
@@ -12,11 +12,11 @@ const MAX_OBJECTS: usize = 10_000;
 
 /// What was last said about each object.
 #[derive(Debug, Default)]
-pub(super) struct Complaints(Mutex<HashMap<String, String>>);
+pub(in crate::platform) struct Complaints(Mutex<HashMap<String, String>>);
 
 impl Complaints {
     /// The object of a successful reading, its oddities logged unless they were already.
-    pub(super) fn take(&self, parsed: Parsed) -> PlatformObject {
+    pub(in crate::platform) fn take(&self, parsed: Parsed) -> PlatformObject {
         let Parsed {
             object,
             name,
@@ -30,7 +30,7 @@ impl Complaints {
     }
 
     /// Logs that an object is passed over, unless it was already.
-    pub(super) fn skip(&self, malformed: &Malformed) {
+    pub(in crate::platform) fn skip(&self, malformed: &Malformed) {
         if self.is_new(&malformed.object, &malformed.what) {
             tracing::warn!(object = %malformed.object, "object is passed over: {}", malformed.what);
         }

@@ -8,27 +8,27 @@ use super::ConnectError;
 use crate::config::KubernetesConfig;
 
 /// Field manager of our patches and user agent of every request, so that audit logs name us.
-pub(super) const MANAGER: &str = "connection-tracker";
+pub(in crate::platform) const MANAGER: &str = "connection-tracker";
 /// How long the API server keeps one watch open. A connection that died in silence is noticed a few
 /// seconds after it; a shorter one costs requests, since each watch is then begun anew.
-pub(super) const WATCH_SECONDS: u32 = 60;
+pub(in crate::platform) const WATCH_SECONDS: u32 = 60;
 /// Above the watcher's own margin of 5 s, so that it and not the socket ends a silent watch.
 const WATCH_READ_TIMEOUT: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 15);
 /// Longest time to connect; a host that drops packets must not use up the whole time of a call.
 const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The clients, and the namespace that goes without saying.
-pub(super) struct Clients {
+pub(in crate::platform) struct Clients {
     /// For calls; its reads end with the configured timeout.
-    pub(super) calls: kube::Client,
+    pub(in crate::platform) calls: kube::Client,
     /// For watches; its reads may last as long as a watch.
-    pub(super) watches: kube::Client,
+    pub(in crate::platform) watches: kube::Client,
     /// Namespace of the kubeconfig's context or of the pod.
-    pub(super) default_namespace: String,
+    pub(in crate::platform) default_namespace: String,
 }
 
 /// Makes the clients without asking the API server anything.
-pub(super) async fn make(config: &KubernetesConfig) -> Result<Clients, ConnectError> {
+pub(in crate::platform) async fn make(config: &KubernetesConfig) -> Result<Clients, ConnectError> {
     // Fails only when a provider was installed before, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut base = settings(config).await?;
@@ -105,16 +105,15 @@ users: [{name: u, user: {token: secret}}]
 ";
 
     fn config(url: Option<&str>, kubeconfig: Option<&std::path::Path>) -> KubernetesConfig {
+        #[derive(clap::Parser)]
+        struct CommandLine {
+            #[command(flatten)]
+            config: KubernetesConfig,
+        }
         KubernetesConfig {
             kubernetes_url: url.map(str::to_owned),
             kubernetes_kubeconfig: kubeconfig.map(ToOwned::to_owned),
-            kubernetes_namespaces: Vec::new(),
-            kubernetes_group: "stream.space".to_owned(),
-            kubernetes_version: "v1alpha1".to_owned(),
-            kubernetes_kind: "Session".to_owned(),
-            kubernetes_plural: "sessions".to_owned(),
-            kubernetes_timeout: Duration::from_secs(10),
-            kubernetes_ready_condition: None,
+            ..<CommandLine as clap::Parser>::parse_from(["test"]).config
         }
     }
 

@@ -10,16 +10,16 @@ use crate::platform::PlatformError;
 
 /// The object a call was about; a call about many has none, and none of its errors is `Gone`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Subject<'a> {
+pub(in crate::platform) struct Subject<'a> {
     /// Its resource.
-    pub(super) resource: &'a ApiResource,
+    pub(in crate::platform) resource: &'a ApiResource,
     /// Its name.
-    pub(super) name: &'a str,
+    pub(in crate::platform) name: &'a str,
 }
 
 /// Maps the error of a call. Whatever is not a clear answer of the API server is `Unavailable`: a write
 /// may have been applied.
-pub(super) fn from_kube(
+pub(in crate::platform) fn from_kube(
     doing: &'static str,
     subject: Option<Subject<'_>>,
     error: &kube::Error,
@@ -37,7 +37,7 @@ pub(super) fn from_kube(
 }
 
 /// Maps the error of a watch.
-pub(super) fn from_watch(error: &watcher::Error) -> PlatformError {
+pub(in crate::platform) fn from_watch(error: &watcher::Error) -> PlatformError {
     const LISTING: &str = "listing the sessions' objects";
     const WATCHING: &str = "watching the sessions' objects";
     match error {
@@ -51,7 +51,7 @@ pub(super) fn from_watch(error: &watcher::Error) -> PlatformError {
 }
 
 /// A call that was not answered in time.
-pub(super) fn timed_out(doing: &'static str, limit: Duration) -> PlatformError {
+pub(in crate::platform) fn timed_out(doing: &'static str, limit: Duration) -> PlatformError {
     unavailable(doing, format!("no answer within {limit:?}"))
 }
 

@@ -1,0 +1,144 @@
+//! The API server as the platforms call it: every call bounded in time, its error read once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Api;
+use kube::api::ListParams;
+use kube::core::{ApiResource, DynamicObject};
+
+use super::ConnectError;
+use super::client;
+use super::complaint::Complaints;
+use super::error::{self, Subject};
+use super::name::{Namespaces, Place};
+use super::object::{Malformed, Parsed, is_version};
+use crate::config::KubernetesConfig;
+use crate::domain::SessionId;
+use crate::domain::platform_object::PlatformObject;
+use crate::platform::PlatformError;
+
+const LISTING: &str = "reading the version of a list";
+
+/// The clients and what all calls share.
+pub(in crate::platform) struct Server {
+    calls: kube::Client,
+    watches: kube::Client,
+    /// Where sessions may be.
+    pub(in crate::platform) namespaces: Namespaces,
+    /// Says once what is wrong with an object.
+    pub(in crate::platform) complaints: Arc<Complaints>,
+    /// Longest time of one call.
+    pub(in crate::platform) timeout: Duration,
+}
+
+impl Server {
+    /// Reads how the API server is reached and makes the clients; asks it nothing, so it may be away.
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ConnectError`] when the settings or the files they name cannot be used.
+    pub(in crate::platform) async fn connect(config: &KubernetesConfig) -> Result<Self, ConnectError> {
+        let clients = client::make(config).await?;
+        let namespaces = Namespaces::new(&config.kubernetes_namespaces, &clients.default_namespace)
+            .map_err(ConnectError::Namespace)?;
+        Ok(Self {
+            calls: clients.calls,
+            watches: clients.watches,
+            namespaces,
+            complaints: Arc::default(),
+            timeout: config.kubernetes_timeout,
+        })
+    }
+
+    /// Objects of a kind in a namespace, for calls.
+    pub(in crate::platform) fn api(&self, namespace: &str, resource: &ApiResource) -> Api<DynamicObject> {
+        Api::namespaced_with(self.calls.clone(), namespace, resource)
+    }
+
+    /// The same, for watches.
+    pub(in crate::platform) fn watch_api(
+        &self,
+        namespace: &str,
+        resource: &ApiResource,
+    ) -> Api<DynamicObject> {
+        Api::namespaced_with(self.watches.clone(), namespace, resource)
+    }
+
+    /// An id that no object can have is gone without asking.
+    pub(in crate::platform) fn place<'a>(
+        &'a self,
+        doing: &'static str,
+        session: &'a SessionId,
+    ) -> Result<Place<'a>, PlatformError> {
+        self.namespaces
+            .place(session)
+            .ok_or(PlatformError::Gone { doing })
+    }
+
+    /// Bounds a call in time and maps its error; `subject` is the object it is about.
+    pub(in crate::platform) async fn call<T>(
+        &self,
+        doing: &'static str,
+        subject: Option<Subject<'_>>,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, PlatformError> {
+        match tokio::time::timeout(self.timeout, request).await {
+            Ok(answer) => answer.map_err(|error| error::from_kube(doing, subject, &error)),
+            Err(_) => Err(error::timed_out(doing, self.timeout)),
+        }
+    }
+
+    /// Version of a consistent list of a kind, taken now.
+    pub(in crate::platform) async fn list_version(
+        &self,
+        session: &SessionId,
+        resource: &ApiResource,
+    ) -> Result<String, PlatformError> {
+        let place = self.place(LISTING, session)?;
+        let api = self.api(place.namespace, resource);
+        let list = self
+            .call(LISTING, None, api.list_metadata(&ListParams::default().limit(1)))
+            .await?;
+        list.metadata
+            .resource_version
+            .filter(|version| is_version(version))
+            .ok_or_else(|| PlatformError::Unavailable {
+                doing: LISTING,
+                detail: "the list carries no version".to_owned(),
+                retry_after: None,
+            })
+    }
+
+    /// What was read. Nothing becomes of an object that cannot be understood until somebody mends it, as after a
+    /// refusal.
+    pub(in crate::platform) fn understood(
+        &self,
+        doing: &'static str,
+        parsed: Result<Parsed, Malformed>,
+    ) -> Result<PlatformObject, PlatformError> {
+        match parsed {
+            Ok(parsed) => Ok(self.complaints.take(parsed)),
+            Err(malformed) => Err(PlatformError::Refused {
+                doing,
+                status: 422,
+                detail: malformed.to_string(),
+            }),
+        }
+    }
+
+    /// The answer to a write. It was accepted, so one that cannot be understood is an answer lost, not a refusal.
+    pub(in crate::platform) fn written(
+        &self,
+        doing: &'static str,
+        parsed: Result<Parsed, Malformed>,
+    ) -> Result<PlatformObject, PlatformError> {
+        parsed
+            .map(|parsed| self.complaints.take(parsed))
+            .map_err(|malformed| PlatformError::Unavailable {
+                doing,
+                detail: malformed.to_string(),
+                retry_after: None,
+            })
+    }
+}
