@@ -35,7 +35,7 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(options: Options) -> Self {
-        let kinds = vec![Arc::new(Kind::session(0, &options))];
+        let kinds = Kind::all(&options).into_iter().map(Arc::new).collect::<Vec<_>>();
         let first_version = options.first_version.unwrap_or_else(|| {
             u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(1) * VERSIONS_PER_SECOND
         });
@@ -54,7 +54,7 @@ impl App {
         }
     }
 
-    /// The kind whose objects the controller drives.
+    /// The kind of the sessions.
     pub(crate) fn sessions(&self) -> &Arc<Kind> {
         &self.kinds[0]
     }

@@ -22,6 +22,7 @@ mod object;
 mod options;
 mod patch;
 mod path;
+mod scale;
 mod schema;
 mod selector;
 mod settings;
@@ -30,6 +31,7 @@ mod stats;
 mod status;
 mod store;
 mod watch;
+mod workload;
 
 pub use options::Options;
 pub use schema::Schema;

@@ -3,7 +3,13 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{kind::Kind, path::Target, schema::Cause, status::Failure, store::Key};
+use crate::{
+    kind::Kind,
+    path::{Subresource, Target},
+    schema::Cause,
+    status::Failure,
+    store::Key,
+};
 
 /// How the new form of an object came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +64,10 @@ pub(crate) fn create(target: &Target, body: Value, keep_status: bool) -> Result<
         _ => String::new(),
     };
     check_name(kind, &name)?;
-    if !keep_status && let Some(fields) = object.as_object_mut() {
-        fields.remove("status");
+    if !keep_status {
+        set_status(&mut object, kind.first_status().as_ref());
     }
-    kind.schema.fill(&mut object);
+    kind.fill(&mut object);
     object["apiVersion"] = json!(kind.api_version());
     object["kind"] = json!(kind.name);
     let metadata = &mut object["metadata"];
@@ -70,7 +76,7 @@ pub(crate) fn create(target: &Target, body: Value, keep_status: bool) -> Result<
     metadata["uid"] = json!(uuid::Uuid::new_v4().to_string());
     metadata["creationTimestamp"] = json!(now_in_seconds());
     metadata["generation"] = json!(1);
-    check_schema(kind, &name, &object)?;
+    check_schema(kind, &name, None, &object)?;
     Ok((Key { namespace, name }, object))
 }
 
@@ -122,12 +128,12 @@ pub(crate) fn update(target: &Target, how: Update, old: &Value, mut new: Value) 
         }
         _ => {}
     }
-    let next = if target.is_status {
+    let next = if target.subresource == Some(Subresource::Status) {
         with_status_of(old, &new)
     } else {
         with_all_but_status_of(kind, old, new)
     };
-    check_schema(kind, name, &next)?;
+    check_schema(kind, name, Some(old), &next)?;
     Ok(next)
 }
 
@@ -140,7 +146,7 @@ fn with_status_of(old: &Value, new: &Value) -> Value {
 
 fn with_all_but_status_of(kind: &Kind, old: &Value, mut new: Value) -> Value {
     set_status(&mut new, old.get("status"));
-    kind.schema.fill(&mut new);
+    kind.fill(&mut new);
     new["apiVersion"] = old["apiVersion"].clone();
     new["kind"] = old["kind"].clone();
     if let Some(metadata) = new["metadata"].as_object_mut() {
@@ -254,8 +260,8 @@ fn check_name(kind: &Kind, name: &str) -> Result<(), Failure> {
     ))
 }
 
-fn check_schema(kind: &Kind, name: &str, object: &Value) -> Result<(), Failure> {
-    let causes = kind.schema.check(object);
+fn check_schema(kind: &Kind, name: &str, old: Option<&Value>, object: &Value) -> Result<(), Failure> {
+    let causes = kind.check(old, object);
     if causes.is_empty() {
         Ok(())
     } else {

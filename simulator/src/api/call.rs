@@ -119,6 +119,17 @@ impl Call {
         self.body_text("/spec/state")
     }
 
+    /// `spec.replicas` of the body.
+    pub(crate) fn wanted_replicas(&self) -> Option<i64> {
+        self.body.as_ref().ok()?.pointer("/spec/replicas")?.as_i64()
+    }
+
+    /// The generation annotation of the body.
+    pub(crate) fn generation(&self, app: &App) -> Option<&str> {
+        let annotations = self.body.as_ref().ok()?.pointer("/metadata/annotations")?;
+        annotations.get(&app.options.generation_annotation)?.as_str()
+    }
+
     pub(crate) fn log_entry(
         &self,
         app: &App,
@@ -126,15 +137,12 @@ impl Call {
         done: Option<&Done>,
         rule: Option<u64>,
     ) -> Entry {
-        let annotation = self.body.as_ref().ok().and_then(|body| {
-            let annotations = body.pointer("/metadata/annotations")?;
-            annotations.get(&app.options.generation_annotation)?.as_str()
-        });
         Entry {
             received_at_ms: self.received_at_ms,
             at_ms: jiff::Timestamp::now().as_millisecond(),
             verb: self.verb,
-            subresource: self.target.is_status.then_some("status"),
+            resource: self.target.kind.plural.clone(),
+            subresource: self.target.subresource,
             namespace: self.target.namespace.clone(),
             name: done
                 .map(|done| done.key.name.as_str())
@@ -142,7 +150,8 @@ impl Call {
                 .map(str::to_owned),
             user_agent: self.user_agent.clone(),
             state: self.wanted_state().map(str::to_owned),
-            generation: annotation.map(str::to_owned),
+            replicas: self.wanted_replicas(),
+            generation: self.generation(app).map(str::to_owned),
             precondition: self.body_text("/metadata/resourceVersion").map(str::to_owned),
             status,
             version: done.map(|done| done.version.to_string()),
@@ -175,7 +184,7 @@ fn verb(method: &Method, target: &Target, parameters: &Parameters) -> Result<Ver
         (&Method::POST, false) if target.namespace.is_some() => Ok(Verb::Create),
         (&Method::PUT, true) => Ok(Verb::Update),
         (&Method::PATCH, true) => Ok(Verb::Patch),
-        (&Method::DELETE, true) if !target.is_status => Ok(Verb::Delete),
+        (&Method::DELETE, true) if target.subresource.is_none() => Ok(Verb::Delete),
         _ => Err(Failure::method_not_allowed()),
     }
 }

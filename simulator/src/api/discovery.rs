@@ -10,7 +10,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use crate::{app::App, kind::Kind, status::Failure};
+use crate::{app::App, kind::Kind, path::Subresource, status::Failure};
 
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new()
@@ -99,10 +99,18 @@ async fn resources(State(app): State<Arc<App>>, Path((group, version)): Path<(St
             "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
             "shortNames": kind.short_names,
         }));
-        resources.push(json!({
-            "name": format!("{}/status", kind.plural), "singularName": "", "namespaced": true, "kind": kind.name,
-            "verbs": ["get", "patch", "update"],
-        }));
+        for subresource in kind.subresources {
+            let mut resource = json!({
+                "name": format!("{}/{}", kind.plural, subresource.as_str()), "singularName": "", "namespaced": true,
+                "kind": kind.name, "verbs": ["get", "patch", "update"],
+            });
+            if *subresource == Subresource::Scale {
+                resource["group"] = json!("autoscaling");
+                resource["version"] = json!("v1");
+                resource["kind"] = json!("Scale");
+            }
+            resources.push(resource);
+        }
     }
     if resources.is_empty() {
         return Failure::unknown_resource().into_response();

@@ -8,6 +8,7 @@ use crate::{
     app::App,
     object::{self, Update},
     patch::merge,
+    scale,
     status::Failure,
     store::{Key, Record},
 };
@@ -28,7 +29,7 @@ pub(crate) struct Done {
 #[derive(Debug)]
 enum Body {
     Object(std::sync::Arc<Record>),
-    Status(Value),
+    Value(Value),
 }
 
 impl Done {
@@ -45,7 +46,7 @@ impl Done {
     pub(crate) fn into_response(self, shape: Shape) -> Response {
         let bytes = match self.body {
             Body::Object(record) => shape.object(&record),
-            Body::Status(status) => Bytes::from(status.to_string()),
+            Body::Value(value) => Bytes::from(value.to_string()),
         };
         json_response(self.code, bytes)
     }
@@ -85,7 +86,11 @@ fn update(app: &App, call: &Call, how: Update, body: Value) -> Result<Done, Fail
     if !body.is_object() {
         return Err(Failure::bad_request("the body of the request is not an object"));
     }
+    let is_scale = call.target.is_scale();
     let written = app.store.modify(kind.index, &key, |old| {
+        if is_scale {
+            return scale::update(kind, how, old, body);
+        }
         let new = match how {
             Update::Replace => body,
             Update::Patch => {
@@ -97,7 +102,13 @@ fn update(app: &App, call: &Call, how: Update, body: Value) -> Result<Done, Fail
         object::update(&call.target, how, old, new)
     });
     let written = written.unwrap_or_else(|| Err(Failure::not_found(kind, &key.name)))?;
-    Ok(Done::object(200, written.record, written.is_changed))
+    let mut done = Done::object(200, written.record, written.is_changed);
+    if let Body::Object(record) = &done.body
+        && is_scale
+    {
+        done.body = Body::Value(scale::of(&record.value()));
+    }
+    Ok(done)
 }
 
 fn delete(app: &App, call: &Call, body: &Value) -> Result<Done, Failure> {
@@ -124,7 +135,7 @@ fn delete(app: &App, call: &Call, body: &Value) -> Result<Done, Failure> {
         key,
         version: record.version,
         is_changed: true,
-        body: Body::Status(status),
+        body: Body::Value(status),
     })
 }
 

@@ -8,6 +8,8 @@
 mod controller;
 mod fault;
 mod read;
+mod rule;
 mod support;
 mod watch;
+mod workload;
 mod write;
