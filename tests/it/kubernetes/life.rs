@@ -18,6 +18,12 @@ async fn sleeps_and_wakes_by_connections_alone(kind: Kind) {
     stage.open("s", "b").await;
     stage.wait_for("s", "running").await;
     assert!(stage.is_asked_to_run("s").await);
+    let subresource = (kind == Kind::Subresource).then(|| "scale".to_owned());
+    let rest = stage.writes("s", Asks::Rest);
+    assert!(
+        rest.iter().all(|write| write.subresource == subresource),
+        "{rest:?}"
+    );
     // Each once: the first running is the write that fences it.
     assert_eq!(stage.statuses("s", Asks::Rest), [Some(200)]);
     assert_eq!(stage.statuses("s", Asks::Running), [Some(200), Some(200)]);
@@ -44,7 +50,7 @@ async fn one_that_is_deleted_ends_its_connections(kind: Kind) {
 
 async fn after_redis_lost_everything_all_are_known_again(kind: Kind) {
     let stage = Stage::with(kind, |builder| {
-        builder.redis(crate::support::redis::RedisChoice::own())
+        builder.redis(crate::support::redis::RedisChoice::Own)
     })
     .await;
     stage.running("awake").await;
@@ -111,7 +117,7 @@ async fn workload_without_the_label_is_none_of_our_business() {
         .api()
         .open("s", "a", &crate::support::user("ann"))
         .await
-        .expect_problem(404, "session-unknown");
+        .expect_problem(404, "session-not-found");
 }
 
 for_each_kind!(

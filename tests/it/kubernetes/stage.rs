@@ -42,7 +42,7 @@ impl Stage {
         Self::with(kind, |builder| builder).await
     }
 
-    /// The same, with other settings.
+    /// The same, with other settings; without a replica nothing is armed.
     pub(super) async fn with(kind: Kind, change: impl FnOnce(Builder) -> Builder) -> Self {
         let simulator = Platform::start(Platform::quick()).await;
         let server = ApiServer::start(&simulator).await;
@@ -57,7 +57,10 @@ impl Stage {
                 .set("kubernetes-platform", "scale")
                 .set("scale-subresource", "true"),
         };
-        let cluster = change(builder).start().await.armed().await;
+        let mut cluster = change(builder).start().await;
+        if !cluster.replicas.is_empty() {
+            cluster = cluster.armed().await;
+        }
         Self {
             cluster,
             server,

@@ -24,10 +24,6 @@ pub(crate) struct ApiServer {
 
 /// The kubeconfig of a real cluster, where one is given.
 pub(crate) fn kubeconfig() -> Option<PathBuf> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "which cluster to test against; not a setting of the service"
-    )]
     std::env::var_os("TRACKER_TEST_KUBECONFIG").map(PathBuf::from)
 }
 

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, Method, header};
 use axum::response::Response;
 use serde_json::Value;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 /// Largest body of a request that is passed on, in bytes: the limit of the API server.
 const LARGEST: usize = 3 * 1024 * 1024;
@@ -29,12 +30,11 @@ pub(crate) enum Asks {
 /// One write.
 #[derive(Debug, Clone)]
 pub(crate) struct Write {
-    /// The last part of the path after the resource: the object, and its subresource.
-    pub(crate) object: String,
+    /// Name of the object.
+    object: String,
+    /// `scale`, `status`.
     pub(crate) subresource: Option<String>,
-    pub(crate) resource: String,
-    pub(crate) asks: Asks,
-    pub(crate) body: Value,
+    asks: Asks,
     /// `None` until the API server has answered.
     pub(crate) status: Option<u16>,
     /// When it was answered.
@@ -61,6 +61,7 @@ struct Kept {
 pub(crate) struct Front {
     client: kube::Client,
     kept: Arc<Mutex<Kept>>,
+    tasks: TaskTracker,
     url: String,
 }
 
@@ -70,10 +71,13 @@ impl Front {
         let front = Self {
             client,
             kept: Arc::default(),
+            tasks: TaskTracker::new(),
             url: format!("http://{}", listener.local_addr().unwrap()),
         };
         let router = Router::new().fallback(pass).with_state(front.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        front
+            .tasks
+            .spawn(async move { axum::serve(listener, router).await });
         front
     }
 
@@ -99,11 +103,6 @@ impl Front {
         kept.writes.iter().filter(fits).cloned().collect()
     }
 
-    /// All writes so far.
-    pub(crate) fn all_writes(&self) -> Vec<Write> {
-        self.kept.lock().unwrap().writes.clone()
-    }
-
     /// Takes note of a write; gives its number and how long it is held.
     fn note(&self, write: Write) -> (usize, Duration) {
         let mut kept = self.kept.lock().unwrap();
@@ -124,7 +123,7 @@ async fn pass(State(front): State<Front>, request: Request) -> Response {
     let noted = (parts.method != Method::GET).then(|| front.note(write(parts.uri.path(), &bytes)));
     // A task of its own: an API server does not take back a write whose caller hangs up.
     let client = front.client.clone();
-    let passed = tokio::spawn(async move {
+    let passed = front.tasks.clone().spawn(async move {
         if let Some((_, held)) = noted {
             tokio::time::sleep(held).await;
         }
@@ -185,11 +184,9 @@ fn write(path: &str, bytes: &[u8]) -> Write {
         _ => Asks::Other,
     };
     Write {
-        resource: part(0).unwrap_or_default(),
         object: part(1).unwrap_or_default(),
         subresource: part(2),
         asks,
-        body,
         status: None,
         answered_at: None,
     }
