@@ -12,12 +12,14 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+mod access;
 mod bulk;
 
 use crate::{Settings, app::App, fault::Rule, patch::merge, status::Failure};
 
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new()
+        .merge(access::routes())
         .route(
             "/simulator/faults",
             get(list_faults).post(add_fault).delete(clear_faults),

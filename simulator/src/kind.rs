@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Options, Schema, path::Subresource, schema::Cause, workload};
+use crate::{Options, Schema, api::Verb, path::Subresource, schema::Cause, workload};
 
 /// What the server and its controllers know of a kind beyond the rules of every object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,10 @@ pub(crate) enum Role {
     Deployment,
     /// `apps/v1` StatefulSet.
     StatefulSet,
+    /// `authentication.k8s.io/v1` TokenReview: answered, never stored.
+    TokenReview,
+    /// `v1` Namespace.
+    Namespace,
 }
 
 /// One kind.
@@ -30,6 +34,7 @@ pub(crate) struct Kind {
     pub(crate) short_names: Vec<String>,
     pub(crate) schema: Schema,
     pub(crate) subresources: &'static [Subresource],
+    pub(crate) is_namespaced: bool,
 }
 
 impl Kind {
@@ -39,6 +44,7 @@ impl Kind {
             Self::session(0, options),
             Self::workload(1, Role::Deployment, "Deployment", "deploy"),
             Self::workload(2, Role::StatefulSet, "StatefulSet", "sts"),
+            Self::token_review(3),
         ]
     }
 
@@ -53,6 +59,7 @@ impl Kind {
             short_names: vec!["ss".into()],
             schema: options.schema,
             subresources: &[Subresource::Status],
+            is_namespaced: true,
         }
     }
 
@@ -67,6 +74,30 @@ impl Kind {
             short_names: vec![short_name.into()],
             schema: Schema::Open,
             subresources: &[Subresource::Status, Subresource::Scale],
+            is_namespaced: true,
+        }
+    }
+
+    fn token_review(index: usize) -> Self {
+        Self {
+            index,
+            role: Role::TokenReview,
+            group: "authentication.k8s.io".into(),
+            version: "v1".into(),
+            plural: "tokenreviews".into(),
+            name: "TokenReview".into(),
+            short_names: Vec::new(),
+            schema: Schema::Open,
+            subresources: &[],
+            is_namespaced: false,
+        }
+    }
+
+    /// The verbs it takes, of all that there are.
+    pub(crate) fn verbs(&self) -> &'static [Verb] {
+        match self.role {
+            Role::TokenReview => &[Verb::Create],
+            _ => &Verb::ALL,
         }
     }
 
@@ -93,13 +124,14 @@ impl Kind {
         match self.role {
             Role::Session => self.schema.fill(object),
             Role::Deployment | Role::StatefulSet => workload::fill(object),
+            Role::TokenReview | Role::Namespace => {}
         }
     }
 
     /// What a new object has as its status, whatever the request said; None: no such field.
     pub(crate) fn first_status(&self) -> Option<Value> {
         match self.role {
-            Role::Session => None,
+            Role::Session | Role::TokenReview | Role::Namespace => None,
             Role::Deployment => Some(json!({})),
             Role::StatefulSet => Some(json!({ "replicas": 0, "availableReplicas": 0 })),
         }
@@ -110,6 +142,7 @@ impl Kind {
         match self.role {
             Role::Session => self.schema.check(object),
             Role::Deployment | Role::StatefulSet => workload::check(old, object),
+            Role::TokenReview | Role::Namespace => Vec::new(),
         }
     }
 }

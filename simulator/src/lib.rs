@@ -10,6 +10,7 @@
 //!
 //! Everything belongs to one [`Simulator`] value: several in one process do not know each other.
 
+mod access;
 mod api;
 mod app;
 mod connection;

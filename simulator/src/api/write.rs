@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use super::{Call, Shape, Verb, shape::json_response};
 use crate::{
+    access,
     app::App,
+    kind::Role,
     object::{self, Update},
     patch::merge,
     scale,
@@ -20,8 +22,9 @@ const NAME_ATTEMPTS: usize = 5;
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) code: u16,
-    pub(crate) key: Key,
-    pub(crate) version: u64,
+    /// None when nothing was stored.
+    pub(crate) key: Option<Key>,
+    pub(crate) version: Option<u64>,
     pub(crate) is_changed: bool,
     body: Body,
 }
@@ -36,8 +39,8 @@ impl Done {
     fn object(code: u16, record: std::sync::Arc<Record>, is_changed: bool) -> Self {
         Self {
             code,
-            key: record.key.clone(),
-            version: record.version,
+            key: Some(record.key.clone()),
+            version: Some(record.version),
             is_changed,
             body: Body::Object(record),
         }
@@ -59,6 +62,13 @@ pub(crate) fn carry_out(app: &App, call: &Call) -> Result<Done, Failure> {
     }
     let body = call.body.clone()?;
     match call.verb {
+        Verb::Create if call.target.kind.role == Role::TokenReview => Ok(Done {
+            code: 201,
+            key: None,
+            version: None,
+            is_changed: false,
+            body: Body::Value(access::review(&app.access, &call.target.kind, &body)?),
+        }),
         Verb::Create => create(app, call, &body),
         Verb::Delete => delete(app, call, &body),
         Verb::Update => update(app, call, Update::Replace, body),
@@ -132,18 +142,18 @@ fn delete(app: &App, call: &Call, body: &Value) -> Result<Done, Failure> {
     let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details });
     Ok(Done {
         code: 200,
-        key,
-        version: record.version,
+        key: Some(key),
+        version: Some(record.version),
         is_changed: true,
         body: Body::Value(status),
     })
 }
 
-/// The key of a call that names an object in a namespace.
+/// The key of a call that names an object; that of an object of the cluster has no namespace.
 pub(super) fn key(call: &Call) -> Result<Key, Failure> {
     match (&call.target.namespace, &call.target.name) {
-        (Some(namespace), Some(name)) => Ok(Key {
-            namespace: namespace.clone(),
+        (namespace, Some(name)) if namespace.is_some() == call.target.kind.is_namespaced => Ok(Key {
+            namespace: namespace.clone().unwrap_or_default(),
             name: name.clone(),
         }),
         _ => Err(Failure::method_not_allowed()),
