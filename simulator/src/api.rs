@@ -74,7 +74,10 @@ async fn carry_out_write(app: Arc<App>, call: Arc<Call>, action: Action, rule: O
                 call.name(),
                 action.retry_after_s,
             )),
-            None => write::carry_out(&app, &call),
+            None => app
+                .access
+                .check(&call)
+                .and_then(|()| write::carry_out(&app, &call)),
         };
         let code = outcome
             .as_ref()
@@ -86,10 +89,10 @@ async fn carry_out_write(app: Arc<App>, call: Arc<Call>, action: Action, rule: O
     });
     match outcome {
         Ok(done) => {
-            if done.is_changed {
-                app.controller.consider(&app, &call.target.kind, &done.key);
+            if let Some(key) = done.key.as_ref().filter(|_| done.is_changed) {
+                app.controller.consider(&app, &call.target.kind, key);
             }
-            done.into_response(call.shape)
+            done.into_response(&call)
         }
         Err(failure) => failure.into_response(),
     }
@@ -106,7 +109,7 @@ async fn carry_out_read(app: &Arc<App>, call: &Call, action: &Action) -> Respons
             call.name(),
             action.retry_after_s,
         )),
-        None => read::carry_out(app, call),
+        None => app.access.check(call).and_then(|()| read::carry_out(app, call)),
     };
     outcome.unwrap_or_else(IntoResponse::into_response)
 }

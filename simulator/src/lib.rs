@@ -10,11 +10,13 @@
 //!
 //! Everything belongs to one [`Simulator`] value: several in one process do not know each other.
 
+mod access;
 mod api;
 mod app;
 mod connection;
 mod control;
 mod controller;
+mod event;
 mod fault;
 mod kind;
 mod log;

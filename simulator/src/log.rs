@@ -20,6 +20,10 @@ pub(crate) struct Entry {
     pub(crate) namespace: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) user_agent: String,
+    /// Whether a token came with it; the token itself is never shown.
+    pub(crate) has_token: bool,
+    /// Whose token that is, when it is known.
+    pub(crate) user: Option<String>,
     /// `spec.state` of the body.
     pub(crate) state: Option<String>,
     /// `spec.replicas` of the body.

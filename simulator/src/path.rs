@@ -76,8 +76,11 @@ pub(crate) fn parse(kinds: &[Arc<Kind>], path: &str) -> Option<Target> {
         _ => return None,
     };
     let (namespace, plural, rest) = match rest {
-        ["namespaces", namespace, plural, rest @ ..] => (Some((*namespace).to_owned()), *plural, rest),
-        [plural] => (None, *plural, [].as_slice()),
+        // What follows a namespace may be its own subresource instead of a kind within it.
+        ["namespaces", namespace, plural, rest @ ..] if *plural != "status" => {
+            (Some((*namespace).to_owned()), *plural, rest)
+        }
+        [plural, rest @ ..] => (None, *plural, rest),
         _ => return None,
     };
     let (name, subresource) = match rest {
@@ -89,7 +92,12 @@ pub(crate) fn parse(kinds: &[Arc<Kind>], path: &str) -> Option<Target> {
     let kind = kinds
         .iter()
         .find(|kind| kind.group == group && kind.version == version && kind.plural == plural)?;
-    if subresource.is_some_and(|subresource| !kind.subresources.contains(&subresource)) {
+    let is_placed = match (kind.is_namespaced, &namespace) {
+        (true, Some(_)) => true,
+        (true, None) => name.is_none(),
+        (false, namespace) => namespace.is_none(),
+    };
+    if !is_placed || subresource.is_some_and(|subresource| !kind.subresources.contains(&subresource)) {
         return None;
     }
     Some(Target {

@@ -60,6 +60,19 @@ impl Lab {
         answer(request.body(body.to_string()).send().await.unwrap()).await
     }
 
+    /// A request with a token.
+    pub(crate) async fn send_as(&self, token: &str, method: Method, path: &str, body: Value) -> Answer {
+        let url = format!("{}{path}", self.simulator.url());
+        let kind = if method == Method::PATCH {
+            MERGE_PATCH
+        } else {
+            "application/json"
+        };
+        let request = self.client.request(method, url).header("content-type", kind);
+        let request = request.bearer_auth(token).body(body.to_string());
+        answer(request.send().await.unwrap()).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         answer(self.open(path).await).await
     }
