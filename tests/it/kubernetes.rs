@@ -4,6 +4,7 @@
 mod by_hand;
 mod fences;
 mod life;
+mod rights;
 mod stage;
 
 use self::stage::Kind;

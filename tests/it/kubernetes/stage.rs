@@ -29,7 +29,20 @@ pub(super) enum Kind {
     Subresource,
 }
 
-/// An installation and the API server it acts on.
+impl Kind {
+    /// The rights that the examples say are enough.
+    pub(super) fn role(self) -> &'static str {
+        match self {
+            Self::Session => include_str!("../../../examples/kubernetes/role-custom-resource.yaml"),
+            Self::Deployment | Self::StatefulSet => {
+                include_str!("../../../examples/kubernetes/role-scale.yaml")
+            }
+            Self::Subresource => include_str!("../../../examples/kubernetes/role-scale-subresource.yaml"),
+        }
+    }
+}
+
+/// An installation and the API server it acts on, with the rights that are documented.
 pub(super) struct Stage {
     pub(super) cluster: TestCluster,
     pub(super) server: ApiServer,
@@ -45,7 +58,7 @@ impl Stage {
     /// The same, with other settings; without a replica nothing is armed.
     pub(super) async fn with(kind: Kind, change: impl FnOnce(Builder) -> Builder) -> Self {
         let simulator = Platform::start(Platform::quick()).await;
-        let server = ApiServer::start(&simulator).await;
+        let server = ApiServer::start(&simulator, kind.role()).await;
         let builder = TestCluster::builder()
             .on(simulator)
             .kubernetes_url(server.front.url())

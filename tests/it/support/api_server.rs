@@ -13,9 +13,15 @@ use super::{SOON, eventually};
 /// The definition the examples give.
 const DEFINITION: &str = include_str!("../../../examples/kubernetes/session-definition.yaml");
 
+/// Who may do everything in the simulator.
+const ADMIN: &str = "admin";
+/// The account of the service.
+const ACCOUNT: &str = "connection-tracker";
+
 /// Where a test's objects are, and who may do everything with them.
 pub(crate) struct ApiServer {
     pub(crate) namespace: String,
+    /// The way of the service, with the rights it is documented to need and no others.
     pub(crate) front: Front,
     admin: kube::Client,
     /// Of a real cluster.
@@ -28,32 +34,72 @@ pub(crate) fn kubeconfig() -> Option<PathBuf> {
 }
 
 impl ApiServer {
-    /// The cluster that is named, else `simulator`.
-    pub(crate) async fn start(simulator: &Platform) -> Self {
+    /// The cluster that is named, else `simulator`; the service has the rights of `role`, a file of the examples.
+    pub(crate) async fn start(simulator: &Platform, role: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let Some(path) = kubeconfig() else {
-            let config = kube::Config::new(simulator.url().parse().unwrap());
-            return Self::with(config, "default".to_owned(), None).await;
+        let path = kubeconfig();
+        let (mut config, namespace) = match &path {
+            Some(path) => (
+                config(path).await,
+                format!("tracker-test-{}", uuid::Uuid::new_v4().simple()),
+            ),
+            None => (
+                kube::Config::new(simulator.url().parse().unwrap()),
+                "default".to_owned(),
+            ),
         };
-        let namespace = format!("tracker-test-{}", uuid::Uuid::new_v4().simple());
-        let server = Self::with(config(&path).await, namespace, Some(path)).await;
-        server.prepare().await;
-        server
-    }
-
-    async fn with(mut config: kube::Config, namespace: String, kubeconfig: Option<PathBuf>) -> Self {
         config.default_retry = false;
-        let admin = kube::Client::try_from(config).unwrap();
-        Self {
-            namespace,
-            front: Front::start(admin.clone()).await,
-            admin,
-            kubeconfig,
+        if path.is_none() {
+            config.auth_info.token = Some(ADMIN.to_owned().into());
         }
+        let admin = kube::Client::try_from(config.clone()).unwrap();
+        let mut server = Self {
+            front: Front::start(admin.clone()).await,
+            namespace,
+            admin,
+            kubeconfig: path,
+        };
+        let documents: Vec<Value> = serde_saphyr::from_multiple(role).unwrap();
+        config.auth_info = kube::config::AuthInfo {
+            token: Some(server.account(simulator, &documents).await.into()),
+            ..kube::config::AuthInfo::default()
+        };
+        server.front = Front::start(kube::Client::try_from(config).unwrap()).await;
+        server
     }
 
     pub(crate) fn is_real(&self) -> bool {
         self.kubeconfig.is_some()
+    }
+
+    /// Makes the account of the service with these rights; gives its token.
+    async fn account(&self, simulator: &Platform, role: &[Value]) -> String {
+        if !self.is_real() {
+            simulator.enforce_rights(ADMIN, ACCOUNT, &role[0]["rules"]).await;
+            return ACCOUNT.to_owned();
+        }
+        self.prepare().await;
+        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT}});
+        let accounts = format!("/api/v1/namespaces/{}/serviceaccounts", self.namespace);
+        self.made(&accounts, &account).await;
+        for document in role {
+            let mut document = document.clone();
+            let mut plural = "roles";
+            if document["kind"] == "RoleBinding" {
+                document["subjects"][0]["namespace"] = json!(self.namespace);
+                plural = "rolebindings";
+            }
+            let path = format!(
+                "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/{plural}",
+                self.namespace
+            );
+            self.made(&path, &document).await;
+        }
+        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+        let answer = self
+            .done("POST", &format!("{accounts}/{ACCOUNT}/token"), &request)
+            .await;
+        answer["status"]["token"].as_str().unwrap().to_owned()
     }
 
     /// Makes the namespace and, unless it is there, the definition.

@@ -53,6 +53,8 @@ struct Hold {
 #[derive(Debug, Default)]
 struct Kept {
     writes: Vec<Write>,
+    /// What was refused for want of rights, with what was said.
+    refusals: Vec<String>,
     holds: Vec<Hold>,
 }
 
@@ -103,6 +105,11 @@ impl Front {
         kept.writes.iter().filter(fits).cloned().collect()
     }
 
+    /// Requests of any kind that were refused for want of rights (401, 403).
+    pub(crate) fn refusals(&self) -> Vec<String> {
+        self.kept.lock().unwrap().refusals.clone()
+    }
+
     /// Takes note of a write; gives its number and how long it is held.
     fn note(&self, write: Write) -> (usize, Duration) {
         let mut kept = self.kept.lock().unwrap();
@@ -127,6 +134,7 @@ async fn pass(State(front): State<Front>, request: Request) -> Response {
         if let Some((_, held)) = noted {
             tokio::time::sleep(held).await;
         }
+        let asked = format!("{} {path}", parts.method);
         let mut onward = axum::http::Request::builder().method(parts.method).uri(path);
         for name in [header::ACCEPT, header::CONTENT_TYPE, header::USER_AGENT] {
             if let Some(value) = parts.headers.get(&name) {
@@ -135,6 +143,12 @@ async fn pass(State(front): State<Front>, request: Request) -> Response {
         }
         let onward = onward.body(kube::client::Body::from(bytes.to_vec())).unwrap();
         let answer = client.send(onward).await;
+        if let Ok(answer) = &answer
+            && matches!(answer.status().as_u16(), 401 | 403)
+        {
+            let refusal = format!("{}: {asked}", answer.status());
+            front.kept.lock().unwrap().refusals.push(refusal);
+        }
         if let Some((number, _)) = noted {
             let mut kept = front.kept.lock().unwrap();
             kept.writes[number].status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
