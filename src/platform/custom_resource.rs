@@ -31,6 +31,7 @@ use crate::domain::{Generation, SessionId};
 
 const READING: &str = "reading the session's object";
 const WRITING: &str = "writing the session's object";
+const UNMARKING: &str = "taking the annotation off the session's object";
 const LISTING: &str = "reading the version of a list";
 
 /// Why the platform cannot be used at all: the settings are wrong. An API server that is away is no
@@ -158,31 +159,53 @@ impl CustomResource {
             // Sent as it is, it could count as no precondition at all; the conflict makes the caller read.
             return Err(PlatformError::Conflict { doing: WRITING });
         }
-        let patch = Patch::Merge(json!({
+        let patch = json!({
             "metadata": {
                 "resourceVersion": version,
                 "annotations": {(GENERATION_ANNOTATION): generation.to_string()},
             },
             "spec": {"state": parse::state_word(desired)},
-        }));
+        });
+        self.send(WRITING, place, patch).await
+    }
+
+    /// One merge patch; its answer is the object as written.
+    async fn send(
+        &self,
+        doing: &'static str,
+        place: Place<'_>,
+        patch: serde_json::Value,
+    ) -> Result<PlatformObject, PlatformError> {
+        let patch = Patch::Merge(patch);
         let parameters = PatchParams {
             field_manager: Some(client::MANAGER.to_owned()),
             ..PatchParams::default()
         };
         let api = self.api(place.namespace);
         let request = api.patch(place.name, &parameters, &patch);
-        let object = self.call(WRITING, Some(place.name), request).await?;
+        let object = self.call(doing, Some(place.name), request).await?;
         self.parser
             .parse(place.namespace, &object)
             .map(|parsed| self.complaints.take(parsed))
             .map_err(
                 // The patch was accepted, so this is an answer lost, not a refusal.
                 |malformed| PlatformError::Unavailable {
-                    doing: WRITING,
+                    doing,
                     detail: malformed.to_string(),
                     retry_after: None,
                 },
             )
+    }
+
+    async fn take_marks(&self, session: &SessionId, version: &str) -> Result<PlatformObject, PlatformError> {
+        let place = self.place(UNMARKING, session)?;
+        if !parse::is_version(version) {
+            return Err(PlatformError::Conflict { doing: UNMARKING });
+        }
+        let patch = json!({
+            "metadata": {"resourceVersion": version, "annotations": {(GENERATION_ANNOTATION): null}},
+        });
+        self.send(UNMARKING, place, patch).await
     }
 
     async fn version_of_list(&self, session: &SessionId) -> Result<String, PlatformError> {
@@ -232,5 +255,13 @@ impl Platform for CustomResource {
 
     fn list_version<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<String, PlatformError>> {
         self.version_of_list(session).boxed()
+    }
+
+    fn unmark<'a>(
+        &'a self,
+        session: &'a SessionId,
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<PlatformObject, PlatformError>> {
+        self.take_marks(session, version).boxed()
     }
 }
