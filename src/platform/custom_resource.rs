@@ -17,6 +17,7 @@ use self::parse::Parser;
 use super::kubernetes::ConnectError;
 use super::kubernetes::client::MANAGER;
 use super::kubernetes::error::Subject;
+use super::kubernetes::name::Place;
 use super::kubernetes::object::{GENERATION_ANNOTATION, Read, is_version};
 use super::kubernetes::server::Server;
 use super::kubernetes::watch;
@@ -26,6 +27,7 @@ use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
 
 const READING: &str = "reading the session's object";
+const UNMARKING: &str = "taking the annotation off the session's object";
 const LISTING: &str = "reading the version of a list";
 const WRITING: &str = "writing the session's object";
 
@@ -95,13 +97,24 @@ impl CustomResource {
             // Sent as it is, it could count as no precondition at all; the conflict makes the caller read.
             return Err(PlatformError::Conflict { doing: WRITING });
         }
-        let patch = Patch::Merge(json!({
+        let patch = json!({
             "metadata": {
                 "resourceVersion": version,
                 "annotations": {(GENERATION_ANNOTATION): generation.to_string()},
             },
             "spec": {"state": parse::state_word(desired)},
-        }));
+        });
+        self.send(WRITING, place, patch).await
+    }
+
+    /// One merge patch; its answer is the object as written.
+    async fn send(
+        &self,
+        doing: &'static str,
+        place: Place<'_>,
+        patch: serde_json::Value,
+    ) -> Result<PlatformObject, PlatformError> {
+        let patch = Patch::Merge(patch);
         let parameters = PatchParams {
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
@@ -110,10 +123,21 @@ impl CustomResource {
         let request = api.patch(place.name, &parameters, &patch);
         let object = self
             .server
-            .call(WRITING, Some(self.subject(place.name)), request)
+            .call(doing, Some(self.subject(place.name)), request)
             .await?;
         self.server
-            .written(WRITING, self.parser.read(place.namespace, &object))
+            .written(doing, self.parser.read(place.namespace, &object))
+    }
+
+    async fn take_marks(&self, session: &SessionId, version: &str) -> Result<PlatformObject, PlatformError> {
+        let place = self.server.place(UNMARKING, session)?;
+        if !is_version(version) {
+            return Err(PlatformError::Conflict { doing: UNMARKING });
+        }
+        let patch = json!({
+            "metadata": {"resourceVersion": version, "annotations": {(GENERATION_ANNOTATION): null}},
+        });
+        self.send(UNMARKING, place, patch).await
     }
 }
 
@@ -143,5 +167,13 @@ impl Platform for CustomResource {
             self.server.list_version(place.namespace, &self.resource).await
         }
         .boxed()
+    }
+
+    fn unmark<'a>(
+        &'a self,
+        session: &'a SessionId,
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<PlatformObject, PlatformError>> {
+        self.take_marks(session, version).boxed()
     }
 }

@@ -28,13 +28,14 @@ use super::kubernetes::error::Subject;
 use super::kubernetes::name::{Place, is_label_key};
 use super::kubernetes::object::{GENERATION_ANNOTATION, Read as _, is_version};
 use super::kubernetes::server::Server;
-use super::{Platform, PlatformError, PlatformEvent};
+use super::{Fence, Platform, PlatformError, PlatformEvent};
 use crate::config::{KubernetesConfig, ScaleConfig, Workload};
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
 
 const READING: &str = "reading the session's workload";
 const WRITING: &str = "scaling the session's workload";
+const UNMARKING: &str = "taking the annotations off the session's workload";
 const LISTING: &str = "reading the version of a list";
 
 /// The platform whose sessions are workloads.
@@ -143,6 +144,27 @@ impl Scale {
         Ok(written)
     }
 
+    async fn take_marks(&self, session: &SessionId, version: &str) -> Result<PlatformObject, PlatformError> {
+        let place = self.place(UNMARKING, session)?;
+        if self.is_subresource {
+            // None was left, and the right to take it off is missing.
+            return self.find(session).await;
+        }
+        if !is_version(version) {
+            return Err(PlatformError::Conflict { doing: UNMARKING });
+        }
+        let known = self.at(session, version).await?;
+        let body = json!({
+            "metadata": {
+                "resourceVersion": version,
+                "annotations": {(GENERATION_ANNOTATION): null, (REPLICAS_ANNOTATION): null},
+            },
+        });
+        let object = self.merge(place, &known, body).await?;
+        self.server
+            .written(UNMARKING, self.workloads.read(place.namespace, &object))
+    }
+
     async fn merge(
         &self,
         place: Place<'_>,
@@ -204,5 +226,21 @@ impl Platform for Scale {
             self.server.list_version(place.namespace, &self.kinds[0]).await
         }
         .boxed()
+    }
+
+    fn fence(&self) -> Fence {
+        if self.is_subresource {
+            Fence::of_timeout(self.server.timeout)
+        } else {
+            Fence::Annotation
+        }
+    }
+
+    fn unmark<'a>(
+        &'a self,
+        session: &'a SessionId,
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<PlatformObject, PlatformError>> {
+        self.take_marks(session, version).boxed()
     }
 }
