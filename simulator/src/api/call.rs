@@ -104,7 +104,7 @@ impl Call {
     /// 404 for a path that is not served, 405 for a method, 400 for parameters, 413 for the body.
     pub(crate) async fn read(app: &App, request: Request) -> Result<Self, Failure> {
         let received_at_ms = jiff::Timestamp::now().as_millisecond();
-        let target = path::parse(&app.kinds, request.uri().path()).ok_or_else(Failure::unknown_resource)?;
+        let target = path::parse(&app.kinds.all(), request.uri().path()).ok_or_else(Failure::unknown_path)?;
         let Query(parameters) = Query::<Parameters>::try_from_uri(request.uri())
             .map_err(|error| Failure::bad_request(error.body_text()))?;
         if parameters.dry_run.is_some() {
@@ -127,7 +127,9 @@ impl Call {
         let is_merge_patch = match content_type.split(';').next() {
             Some("application/merge-patch+json") => true,
             // A custom resource has no such strategy, nor has it in the real server.
-            Some("application/strategic-merge-patch+json") => target.kind.role != Role::Session,
+            Some("application/strategic-merge-patch+json") => {
+                !matches!(target.kind.role, Role::Session | Role::Custom)
+            }
             _ => false,
         };
         Ok(Self {

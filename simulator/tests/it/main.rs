@@ -7,8 +7,11 @@
 
 mod access;
 mod controller;
+mod definition;
 mod event;
 mod fault;
+mod finalizer;
+mod namespace;
 mod read;
 mod rule;
 mod support;

@@ -212,3 +212,25 @@ async fn two_simulators_in_one_process_are_independent() {
     assert_eq!(names(&two.get(SESSIONS).await.1), Vec::<String>::new());
     assert_eq!(one.get(SESSIONS).await.0, 500);
 }
+
+#[tokio::test]
+async fn without_a_schema_everything_is_taken() {
+    let lab = Lab::with(Options {
+        schema: Schema::None,
+        settings: delays(0, 0),
+        ..Options::default()
+    })
+    .await;
+    for (name, spec) in [
+        ("a", json!({ "state": "asleep", "idleTimeout": 7 })),
+        ("b", json!({ "power": { "on": true } })),
+        ("c", json!("a text")),
+        ("d", Value::Null),
+    ] {
+        let body = json!({ "metadata": { "name": name }, "spec": spec });
+        let (code, object) = lab.post(SESSIONS, body).await;
+        assert_eq!((code, &object["spec"]), (201, &spec), "{object}");
+    }
+    let (code, object) = lab.patch("b", json!({ "spec": { "state": [1] } })).await;
+    assert_eq!((code, &object["spec"]["state"]), (200, &json!([1])));
+}

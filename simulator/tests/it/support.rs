@@ -77,6 +77,11 @@ impl Lab {
         answer(self.open(path).await).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, "application/json", Value::Null)
+            .await
+    }
+
     /// A GET whose body is read by the caller.
     pub(crate) async fn open(&self, path: &str) -> Response {
         self.client
