@@ -166,6 +166,15 @@ impl Kind {
         }
     }
 
+    /// `kind.group`, as messages about bad objects name it.
+    pub(crate) fn qualified_name(&self) -> String {
+        if self.group.is_empty() {
+            self.name.clone()
+        } else {
+            format!("{}.{}", self.name, self.group)
+        }
+    }
+
     /// Fills in the fields that have defaults.
     pub(crate) fn fill(&self, object: &mut Value) {
         match self.role {

@@ -96,7 +96,7 @@ impl Failure {
         let mut failure = Self::new(
             422,
             "Invalid",
-            format!("{}.{} {name:?} is invalid: {list}", kind.name, kind.group),
+            format!("{} {name:?} is invalid: {list}", kind.qualified_name()),
         );
         let causes: Vec<Value> = causes
             .iter()

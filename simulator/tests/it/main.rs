@@ -14,6 +14,7 @@ mod finalizer;
 mod namespace;
 mod read;
 mod rule;
+mod scale;
 mod support;
 mod token;
 mod watch;

@@ -90,12 +90,18 @@ async fn lists_are_narrowed_by_namespace_and_selectors() {
         names(&lab.get(&format!("{EVERYWHERE}?labelSelector=!team")).await.1),
         ["one", "three"]
     );
-    assert_eq!(
-        lab.get(&format!("{EVERYWHERE}?labelSelector=team%20in%20(a)"))
-            .await
-            .0,
-        400
-    );
+    for (selector, expected) in [
+        ("team%20in%20(red,blue)", vec!["two"]),
+        ("team%20notin%20(red,blue)", vec!["one", "three"]),
+        ("team%20notin%20(red),team", vec!["two"]),
+    ] {
+        let (_, list) = lab.get(&format!("{EVERYWHERE}?labelSelector={selector}")).await;
+        assert_eq!(names(&list), expected, "{selector}");
+    }
+    let (code, _) = lab
+        .get(&format!("{EVERYWHERE}?labelSelector=team%20%3E%201"))
+        .await;
+    assert_eq!(code, 400);
 }
 
 #[tokio::test]
