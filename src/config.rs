@@ -6,6 +6,7 @@
 mod auth;
 mod brake;
 mod duration;
+mod field_path;
 mod history;
 mod http;
 mod kubernetes;
@@ -17,6 +18,7 @@ mod telemetry;
 
 pub use auth::AuthConfig;
 pub use brake::BrakeConfig;
+pub use field_path::FieldPath;
 pub use history::HistoryConfig;
 pub use http::HttpConfig;
 pub use kubernetes::KubernetesConfig;
@@ -73,6 +75,7 @@ impl Config {
         self.sweeper.validate()?;
         self.brake.validate()?;
         self.redis.validate()?;
+        self.kubernetes.validate()?;
         self.http.validate(self.auth.is_configured())
     }
 }

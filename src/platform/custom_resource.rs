@@ -1,6 +1,7 @@
 //! Sessions that are objects of a custom resource (`stream.space/v1alpha1` Session unless configured
 //! otherwise): one merge patch writes state, annotation and precondition, so no older patch can land.
 
+mod field;
 mod parse;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use kube::core::ApiResource;
 use kube::core::gvk::GroupVersionKind;
 use serde_json::json;
 
+use self::field::Fields;
 use self::parse::Parser;
 use super::kubernetes::ConnectError;
 use super::kubernetes::client::MANAGER;
@@ -52,7 +54,8 @@ impl CustomResource {
             resource: ApiResource::from_gvk_with_plural(&kind, &config.kubernetes_plural),
             parser: Arc::new(Parser {
                 namespaces: server.namespaces.clone(),
-                ready_condition: config.kubernetes_ready_condition.clone(),
+                fields: Fields::new(config),
+                ready_condition: (config.kubernetes_ready_condition.clone()).filter(|kind| !kind.is_empty()),
             }),
             server,
         })
@@ -82,25 +85,26 @@ impl CustomResource {
         version: &str,
     ) -> Result<PlatformObject, PlatformError> {
         let place = self.server.place(WRITING, session)?;
-        if desired == Desired::Terminated {
+        let wish = (desired != Desired::Terminated)
+            .then(|| self.parser.fields.state_patch(desired))
+            .flatten();
+        let Some(mut patch) = wish else {
             let detail = "sessions are not terminated from here".to_owned();
             return Err(PlatformError::Refused {
                 doing: WRITING,
                 status: 400,
                 detail,
             });
-        }
+        };
         if !is_version(version) {
             // Sent as it is, it could count as no precondition at all; the conflict makes the caller read.
             return Err(PlatformError::Conflict { doing: WRITING });
         }
-        let patch = Patch::Merge(json!({
-            "metadata": {
-                "resourceVersion": version,
-                "annotations": {(GENERATION_ANNOTATION): generation.to_string()},
-            },
-            "spec": {"state": parse::state_word(desired)},
-        }));
+        patch["metadata"] = json!({
+            "resourceVersion": version,
+            "annotations": {(GENERATION_ANNOTATION): generation.to_string()},
+        });
+        let patch = Patch::Merge(patch);
         let parameters = PatchParams {
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
