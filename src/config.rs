@@ -12,6 +12,7 @@ mod http;
 mod kubernetes;
 mod postgres;
 mod redis;
+mod scale;
 mod session;
 mod sweeper;
 mod telemetry;
@@ -21,9 +22,10 @@ pub use brake::BrakeConfig;
 pub use field_path::FieldPath;
 pub use history::HistoryConfig;
 pub use http::HttpConfig;
-pub use kubernetes::KubernetesConfig;
+pub use kubernetes::{KubernetesConfig, PlatformKind};
 pub use postgres::PostgresConfig;
 pub use redis::RedisConfig;
+pub use scale::{ScaleConfig, Workload};
 pub use session::SessionConfig;
 pub use sweeper::{LeaseKind, SweeperConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
@@ -46,6 +48,9 @@ pub struct Config {
     /// Kubernetes section.
     #[command(flatten, next_help_heading = "Kubernetes")]
     pub kubernetes: KubernetesConfig,
+    /// Scale section.
+    #[command(flatten, next_help_heading = "Scale")]
+    pub scale: ScaleConfig,
     /// Session section: the times of the protocol.
     #[command(flatten, next_help_heading = "Sessions")]
     pub session: SessionConfig,
