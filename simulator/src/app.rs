@@ -35,7 +35,7 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(options: Options) -> Self {
-        let kinds = vec![Arc::new(Kind::session(0, &options))];
+        let kinds = vec![Arc::new(Kind::session(0, &options)), Arc::new(Kind::event(1))];
         let first_version = options.first_version.unwrap_or_else(|| {
             u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(1) * VERSIONS_PER_SECOND
         });

@@ -29,6 +29,19 @@ impl Kind {
         }
     }
 
+    /// What happened to objects, as others tell it.
+    pub(crate) fn event(index: usize) -> Self {
+        Self {
+            index,
+            group: "events.k8s.io".into(),
+            version: "v1".into(),
+            plural: "events".into(),
+            name: "Event".into(),
+            short_names: &["ev"],
+            schema: Schema::Open,
+        }
+    }
+
     /// `group/version`, or the version alone in the core group.
     pub(crate) fn api_version(&self) -> String {
         if self.group.is_empty() {

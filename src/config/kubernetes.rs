@@ -82,6 +82,9 @@ pub struct KubernetesConfig {
     /// Path in the status where the last activity is kept up to date while somebody is connected, for controllers that look at it; empty: not written
     #[arg(long, env = "TRACKER_KUBERNETES_ACTIVITY_PATH", default_value = "status.lastActivity", value_parser = FieldPath::parse)]
     pub kubernetes_activity_path: FieldPath,
+    /// Whether Kubernetes Events on the objects say what happened to their sessions
+    #[arg(long, env = "TRACKER_KUBERNETES_EVENTS", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub kubernetes_events: bool,
 }
 
 /// What the sessions are.

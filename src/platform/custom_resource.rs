@@ -10,20 +10,23 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use kube::api::{Patch, PatchParams};
-use kube::core::ApiResource;
 use kube::core::gvk::GroupVersionKind;
+use kube::core::{ApiResource, DynamicObject};
 use serde_json::json;
 
 use self::field::Fields;
 use self::parse::Parser;
 use super::kubernetes::ConnectError;
 use super::kubernetes::client::MANAGER;
+use super::kubernetes::complaint::Regarded;
 use super::kubernetes::error::Subject;
+use super::kubernetes::events::Regarding;
 use super::kubernetes::object::{GENERATION_ANNOTATION, Read, is_version};
 use super::kubernetes::server::Server;
 use super::kubernetes::watch;
-use super::{Platform, PlatformError, PlatformEvent};
+use super::{Platform, PlatformError, PlatformEvent, Telling};
 use crate::config::KubernetesConfig;
+use crate::domain::happening::Happening;
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
 
@@ -69,13 +72,22 @@ impl CustomResource {
         }
     }
 
+    fn regarded<'a>(&'a self, namespace: &'a str, object: &'a DynamicObject) -> Regarded<'a> {
+        Regarded {
+            resource: &self.resource,
+            namespace,
+            object,
+        }
+    }
+
     async fn get(&self, session: &SessionId) -> Result<PlatformObject, PlatformError> {
         let place = self.server.place(READING, session)?;
         let api = self.server.api(place.namespace, &self.resource);
         let subject = Some(self.subject(place.name));
         let object = self.server.call(READING, subject, api.get(place.name)).await?;
-        self.server
-            .understood(READING, self.parser.read(place.namespace, &object))
+        let parsed = self.parser.read(place.namespace, &object);
+        let regarded = self.regarded(place.namespace, &object);
+        self.server.understood(READING, &regarded, parsed)
     }
 
     async fn patch(
@@ -116,8 +128,9 @@ impl CustomResource {
             .server
             .call(WRITING, Some(self.subject(place.name)), request)
             .await?;
-        self.server
-            .written(WRITING, self.parser.read(place.namespace, &object))
+        let parsed = self.parser.read(place.namespace, &object);
+        let regarded = self.regarded(place.namespace, &object);
+        self.server.written(WRITING, &regarded, parsed)
     }
 }
 
@@ -139,6 +152,22 @@ impl Platform for CustomResource {
     fn watch(&self) -> BoxStream<'static, Result<PlatformEvent, PlatformError>> {
         let reader: Arc<dyn Read> = Arc::clone(&self.parser) as _;
         watch::all(&self.server, &[(self.resource.clone(), reader)], None)
+    }
+
+    fn tell(&self, session: &SessionId, uid: &str, happening: Happening) {
+        if let Ok(place) = self.server.place(READING, session) {
+            let regarding = Regarding {
+                resource: self.resource.clone(),
+                namespace: place.namespace.to_owned(),
+                name: place.name.to_owned(),
+                uid: uid.to_owned(),
+            };
+            self.server.events.tell(regarding, happening);
+        }
+    }
+
+    fn tellings(&self) -> BoxStream<'static, Telling> {
+        self.server.tellings()
     }
 
     fn list_version<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<String, PlatformError>> {

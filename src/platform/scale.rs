@@ -24,12 +24,15 @@ use self::parse::{REPLICAS_ANNOTATION, Workloads};
 use self::registry::{Known, Registry};
 use super::kubernetes::ConnectError;
 use super::kubernetes::client::MANAGER;
+use super::kubernetes::complaint::Regarded;
 use super::kubernetes::error::Subject;
+use super::kubernetes::events::Regarding;
 use super::kubernetes::name::{Place, is_label_key};
 use super::kubernetes::object::{GENERATION_ANNOTATION, Read as _, is_version};
 use super::kubernetes::server::Server;
-use super::{Platform, PlatformError, PlatformEvent};
+use super::{Platform, PlatformError, PlatformEvent, Telling};
 use crate::config::{KubernetesConfig, ScaleConfig, Workload};
+use crate::domain::happening::Happening;
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
 
@@ -134,7 +137,13 @@ impl Scale {
             "spec": {"replicas": replicas},
         });
         let object = self.merge(place, &known, body).await?;
-        let written = (self.server).written(WRITING, self.workloads.read(place.namespace, &object))?;
+        let regarded = Regarded {
+            resource: &self.kinds[known.kind],
+            namespace: place.namespace,
+            object: &object,
+        };
+        let parsed = self.workloads.read(place.namespace, &object);
+        let written = self.server.written(WRITING, &regarded, parsed)?;
         self.registry.remember(Known {
             replicas: parse::replicas(&object),
             object: written.clone(),
@@ -196,6 +205,23 @@ impl Platform for Scale {
 
     fn watch(&self) -> BoxStream<'static, Result<PlatformEvent, PlatformError>> {
         self.watch_workloads()
+    }
+
+    fn tell(&self, session: &SessionId, uid: &str, happening: Happening) {
+        let (place, known) = (self.place(READING, session), self.registry.known(session));
+        if let (Ok(place), Some(known)) = (place, known) {
+            let regarding = Regarding {
+                resource: self.kinds[known.kind].clone(),
+                namespace: place.namespace.to_owned(),
+                name: known.name,
+                uid: uid.to_owned(),
+            };
+            self.server.events.tell(regarding, happening);
+        }
+    }
+
+    fn tellings(&self) -> BoxStream<'static, Telling> {
+        self.server.tellings()
     }
 
     fn list_version<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<String, PlatformError>> {

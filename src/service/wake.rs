@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::gone::gone;
 use super::in_flight::InFlight;
+use super::tell;
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::lifecycle::Tasks;
 use crate::platform::{Platform, PlatformError};
@@ -266,6 +267,7 @@ impl Waker {
         delay: Duration,
         failure: WakeFailure,
     ) -> Result<Carried, StoreError> {
+        tell::wake_failed(&self.store, self.platform.as_ref(), entry, reason).await;
         let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.store
             .wake_fail(entry, reason, delay_ms, failure)
@@ -309,6 +311,7 @@ impl Waker {
 
     async fn accepted(&self, entry: &WakeEntry, object: PlatformObject) -> Result<Attempt, StoreError> {
         let version = object.version.clone();
+        tell::woken(self.platform.as_ref(), entry, &object);
         // First what the answer shows (the session may be ready at once), then the entry.
         self.observe(object).await?;
         Ok(match self.store.wake_done(entry, &version).await? {
@@ -322,8 +325,8 @@ impl Waker {
 
     async fn observe(&self, object: PlatformObject) -> Result<(), StoreError> {
         let session = object.session.clone();
-        self.store
-            .session_observe(&session, &Observation::Object(object))
+        let seen = Observation::Object(object);
+        tell::observe(&self.store, self.platform.as_ref(), &session, &seen)
             .await
             .map(drop)
     }

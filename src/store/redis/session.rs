@@ -49,6 +49,8 @@ pub struct Review {
     pub expired: u32,
     /// Connections older than the window that it was not granted to expire.
     pub stale: u32,
+    /// Whether that it would sleep is said for the first time since it is idle.
+    pub is_news: bool,
 }
 
 /// What a review may do: the brakes of the whole installation say.
@@ -121,6 +123,7 @@ fn review(value: Value) -> Result<Review, StoreError> {
                 version: String::new(),
                 expired: 0,
                 stale: 0,
+                is_news: false,
             };
             return Ok(nothing);
         }
@@ -132,6 +135,7 @@ fn review(value: Value) -> Result<Review, StoreError> {
         version: reply.text()?,
         expired: u32::try_from(reply.integer()?).unwrap_or(0),
         stale: u32::try_from(reply.integer()?).unwrap_or(0),
+        is_news: reply.integer()? == 1,
     })
 }
 
