@@ -11,7 +11,7 @@
 -- ARGV[1] settings JSON
 -- ARGV[2] session id
 -- ARGV[3] object JSON: gone, uid, version, desired, ready, annotation, idle_timeout_ms, url, created_ms, over, list_version
--- Returns {OK, state}, {OLDER, state, version} (not newer than that one, which the record has seen) or {SESSION_UNKNOWN} (gone and unknown).
+-- Returns {OK, state}, {CONTESTED, state} (this was one flip too many: it is left alone), {OLDER, state, version} (not newer than that one, which the record has seen) or {SESSION_UNKNOWN} (gone and unknown).
 -- Emits session.* for what changed, connection.closed when the session ended.
 -- Cost O(log n); O(connections) when the session ended.
 local guard_key, session_key, connections_key, details_key, deadlines_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -82,4 +82,4 @@ end
 if timeout_changed and record.state == 'running' and record.empty_since and idle_timeout() >= 0 then
   look_again_by(tonumber(record.empty_since) + idle_timeout())
 end
-return { OK, record.state }
+return { left_alone and CONTESTED or OK, record.state }

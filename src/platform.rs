@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 use crate::config::{KubernetesConfig, PlatformKind, ScaleConfig};
+use crate::domain::happening::Happening;
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
 
@@ -131,6 +132,26 @@ impl Fence {
     }
 }
 
+/// What became of something that was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Telling {
+    /// Of the one that was its turn.
+    pub told: Told,
+    /// How many were dropped before, because too much waited.
+    pub dropped: u64,
+}
+
+/// How telling something ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It was published.
+    Sent,
+    /// It may not be published.
+    Refused,
+    /// Nobody took it in time.
+    Failed,
+}
+
 /// The platform. Implementations retry nothing by themselves and bound every call in time.
 pub trait Platform: Send + Sync + 'static {
     /// Reads the object from the platform itself, not from a cache.
@@ -149,6 +170,15 @@ pub trait Platform: Send + Sync + 'static {
     /// Lists and then watches all sessions, for ever: after an error it backs off and goes on, listing
     /// anew where it must. Dropping the stream ends the watch.
     fn watch(&self) -> BoxStream<'static, Result<PlatformEvent, PlatformError>>;
+
+    /// Tells people what happened to a session's object, where they look at it. Never waits, never fails, and may
+    /// be left out: nothing depends on it.
+    fn tell(&self, _session: &SessionId, _uid: &str, _happening: Happening) {}
+
+    /// Publishes what was told, for ever; each step says what became of it. Dropping the stream ends it.
+    fn tellings(&self) -> BoxStream<'static, Telling> {
+        stream::empty().boxed()
+    }
 
     /// Version of a consistent list taken now; lower than a version seen before only when the platform
     /// itself was restored from an older state.

@@ -15,6 +15,7 @@ use crate::store::redis::{Confirmation, Mark, Observation, RedisStore};
 use crate::telemetry::metrics::HibernationStep;
 
 use super::gone::gone;
+use super::tell;
 
 /// Rounds within one act; after them the session's own deadline brings it back.
 const ROUNDS: usize = 5;
@@ -66,7 +67,7 @@ impl Actor {
         let is_written = mark.is_none() && object.annotation >= Some(acting);
         if is_written || object.desired == Desired::Terminated {
             let seen = Observation::Object(object);
-            self.store.session_observe(session, &seen).await?;
+            tell::observe(&self.store, self.platform.as_ref(), session, &seen).await?;
             return Ok(Round::Over);
         }
         let mark = mark.as_ref();
@@ -136,12 +137,13 @@ impl Actor {
         {
             self.count(HibernationStep::Settled);
             tracing::info!(%session, generation = %acting, "hibernated");
+            tell::hibernated(&self.store, self.platform.as_ref(), session).await;
             return Ok(Round::Over);
         }
         // Something newer was seen or decided, or Redis has lost the decision while the patch was on its way:
         // then nobody but this process may know for now what the object shows.
         let seen = Observation::Object(object);
-        self.store.session_observe(session, &seen).await?;
+        tell::observe(&self.store, self.platform.as_ref(), session, &seen).await?;
         let record = self
             .store
             .session_read(session)
@@ -152,6 +154,7 @@ impl Actor {
             Some(SessionState::Hibernated) => {
                 self.count(HibernationStep::Settled);
                 tracing::info!(%session, generation = %acting, "hibernated, as the watch has seen already");
+                tell::hibernated(&self.store, self.platform.as_ref(), session).await;
                 Round::Over
             }
             _ => Round::Over,
@@ -184,6 +187,7 @@ impl Actor {
                 self.count(HibernationStep::Refused);
                 if given_up {
                     self.count(HibernationStep::Abandoned);
+                    tell::not_hibernated(&self.store, self.platform.as_ref(), session, &error).await;
                 }
                 tracing::warn!(%session, %error, given_up, "the platform refuses to hibernate a session");
             }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use self::attempt::Attempt;
 use super::in_flight::InFlight;
+use super::tell;
 use crate::lifecycle::Tasks;
 use crate::platform::Platform;
 use crate::store::StoreError;
@@ -270,6 +271,7 @@ impl Waker {
         delay: Duration,
         failure: WakeFailure,
     ) -> Result<Carried, StoreError> {
+        tell::wake_failed(&self.store, self.platform.as_ref(), entry, reason).await;
         let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.store
             .wake_fail(entry, reason, delay_ms, failure)

@@ -11,6 +11,7 @@ use super::Waker;
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::platform::{Fence, PlatformError};
 use crate::service::gone::gone;
+use crate::service::tell;
 use crate::store::StoreError;
 use crate::store::redis::{Claim, Observation, Shown, WakeConfirmation, WakeEntry};
 
@@ -77,6 +78,7 @@ impl Waker {
 
     async fn accepted(&self, entry: &WakeEntry, object: PlatformObject) -> Result<Attempt, StoreError> {
         let version = object.version.clone();
+        tell::woken(self.platform.as_ref(), entry, &object);
         // Without an annotation it is known only from this answer that the object runs by this wake.
         let shown = self.lasts().map(|_| {
             if object.is_ready {
@@ -98,8 +100,8 @@ impl Waker {
 
     async fn observe(&self, object: PlatformObject) -> Result<(), StoreError> {
         let session = object.session.clone();
-        self.store
-            .session_observe(&session, &Observation::Object(object))
+        let seen = Observation::Object(object);
+        tell::observe(&self.store, self.platform.as_ref(), &session, &seen)
             .await
             .map(drop)
     }

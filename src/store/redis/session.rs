@@ -50,6 +50,8 @@ pub struct Review {
     pub expired: u32,
     /// Connections older than the window that it was not granted to expire.
     pub stale: u32,
+    /// Whether that it would sleep is said for the first time since it is idle.
+    pub is_news: bool,
 }
 
 /// What a review may do: the brakes of the whole installation say.
@@ -122,6 +124,7 @@ fn review(value: Value) -> Result<Review, StoreError> {
                 version: String::new(),
                 expired: 0,
                 stale: 0,
+                is_news: false,
             };
             return Ok(nothing);
         }
@@ -133,6 +136,7 @@ fn review(value: Value) -> Result<Review, StoreError> {
         version: reply.text()?,
         expired: u32::try_from(reply.integer()?).unwrap_or(0),
         stale: u32::try_from(reply.integer()?).unwrap_or(0),
+        is_news: reply.integer()? == 1,
     })
 }
 
