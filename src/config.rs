@@ -73,6 +73,7 @@ impl Config {
         self.sweeper.validate()?;
         self.brake.validate()?;
         self.redis.validate()?;
+        self.auth.validate()?;
         self.http.validate(self.auth.is_configured())
     }
 }

@@ -10,6 +10,7 @@ pub(super) mod group;
 pub(super) mod name;
 pub(super) mod object;
 pub(super) mod server;
+pub(super) mod token_review;
 pub(super) mod watch;
 
 /// Why the platform cannot be used at all: the settings are wrong. An API server that is away is no
