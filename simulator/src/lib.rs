@@ -10,6 +10,7 @@
 //!
 //! Everything belongs to one [`Simulator`] value: several in one process do not know each other.
 
+mod access;
 mod api;
 mod app;
 mod connection;
@@ -22,6 +23,7 @@ mod object;
 mod options;
 mod patch;
 mod path;
+mod scale;
 mod schema;
 mod selector;
 mod settings;
@@ -30,6 +32,7 @@ mod stats;
 mod status;
 mod store;
 mod watch;
+mod workload;
 
 pub use options::Options;
 pub use schema::Schema;

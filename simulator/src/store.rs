@@ -16,7 +16,7 @@ mod page;
 mod record;
 
 pub(crate) use page::{Page, PageQuery};
-pub(crate) use record::{Change, Event, Key, Record};
+pub(crate) use record::{Change, Event, Glance, Key, Record};
 
 /// The version asked for is older than the kept log.
 #[derive(Debug, Clone, Copy)]

@@ -4,15 +4,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{Path, Request, State},
+    http::header,
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
 use serde_json::{Value, json};
 
-use crate::{app::App, kind::Kind, status::Failure};
+use crate::{access, app::App, kind::Kind, path::Subresource, status::Failure};
 
-pub(crate) fn routes() -> Router<Arc<App>> {
+pub(crate) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     Router::new()
         .route("/version", get(async || Json(json!({
             "major": "1", "minor": "34", "gitVersion": "v1.34.0-simulator", "gitCommit": "", "gitTreeState": "clean",
@@ -30,6 +32,19 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/apis", get(groups))
         .route("/apis/{group}", get(group))
         .route("/apis/{group}/{version}", get(resources))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), check_access))
+}
+
+async fn check_access(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let header = request.headers().get(header::AUTHORIZATION);
+    let bearer = header.and_then(|value| access::bearer(value.to_str().ok()?));
+    let allowed = app
+        .access
+        .check_path(request.method(), request.uri().path(), bearer);
+    match allowed {
+        Ok(()) => next.run(request).await,
+        Err(failure) => failure.into_response(),
+    }
 }
 
 async fn core_resources() -> Json<Value> {
@@ -95,14 +110,23 @@ async fn resources(State(app): State<Arc<App>>, Path((group, version)): Path<(St
         .filter(|kind| kind.group == group && kind.version == version)
     {
         resources.push(json!({
-            "name": kind.plural, "singularName": kind.name.to_lowercase(), "namespaced": true, "kind": kind.name,
-            "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
+            "name": kind.plural, "singularName": kind.name.to_lowercase(), "namespaced": kind.is_namespaced,
+            "kind": kind.name, "verbs": kind.verbs(),
             "shortNames": kind.short_names,
         }));
-        resources.push(json!({
-            "name": format!("{}/status", kind.plural), "singularName": "", "namespaced": true, "kind": kind.name,
-            "verbs": ["get", "patch", "update"],
-        }));
+        for subresource in kind.subresources {
+            let mut resource = json!({
+                "name": format!("{}/{}", kind.plural, subresource.as_str()), "singularName": "",
+                "namespaced": kind.is_namespaced,
+                "kind": kind.name, "verbs": ["get", "patch", "update"],
+            });
+            if *subresource == Subresource::Scale {
+                resource["group"] = json!("autoscaling");
+                resource["version"] = json!("v1");
+                resource["kind"] = json!("Scale");
+            }
+            resources.push(resource);
+        }
     }
     if resources.is_empty() {
         return Failure::unknown_resource().into_response();

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{Call, Verb, shape::json_response, write::key};
 use crate::{
     app::App,
+    scale,
     schema::Cause,
     selector::Selector,
     settings::GoneAs,
@@ -30,6 +31,12 @@ fn get(app: &App, call: &Call) -> Result<Response, Failure> {
         .store
         .get(kind.index, &key)
         .ok_or_else(|| Failure::not_found(kind, &key.name))?;
+    if call.target.is_scale() {
+        return Ok(json_response(
+            200,
+            Bytes::from(scale::of(&record.value()).to_string()),
+        ));
+    }
     Ok(json_response(200, call.shape.object(&record)))
 }
 
