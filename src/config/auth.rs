@@ -17,13 +17,13 @@ pub struct AuthConfig {
     #[arg(long, env = "TRACKER_AUTH_TOKENS_FILE", hide_env_values = true)]
     pub auth_tokens_file: Option<PathBuf>,
     /// Audience that ServiceAccount tokens must be made for; where it is set, tokens the file does not hold are reviewed by the API server (TokenReview), and the file says what their accounts may do
-    #[arg(long, env = "TRACKER_AUTH_TOKEN_REVIEW_AUDIENCE")]
+    #[arg(long, env = "TRACKER_AUTH_TOKEN_REVIEW_AUDIENCE", hide_env_values = true)]
     pub auth_token_review_audience: Option<String>,
     /// How long a review holds, at most until the token ends by itself; a token that is deleted works as long
-    #[arg(long, env = "TRACKER_AUTH_TOKEN_REVIEW_CACHE", default_value = "2m", value_parser = duration::parse)]
+    #[arg(long, env = "TRACKER_AUTH_TOKEN_REVIEW_CACHE", hide_env_values = true, default_value = "2m", value_parser = duration::parse)]
     pub auth_token_review_cache: Duration,
     /// How much longer a token that was known is let in while the API server cannot be asked; 0s for not at all
-    #[arg(long, env = "TRACKER_AUTH_TOKEN_REVIEW_GRACE", default_value = "5m", value_parser = duration::parse)]
+    #[arg(long, env = "TRACKER_AUTH_TOKEN_REVIEW_GRACE", hide_env_values = true, default_value = "5m", value_parser = duration::parse)]
     pub auth_token_review_grace: Duration,
 }
 

@@ -29,14 +29,21 @@ pub(super) fn jwt(exp: Option<i64>) -> String {
     let claims = exp.map_or_else(|| json!({}), |exp| json!({ "exp": exp }));
     let encode = |value: &Value| base64url(value.to_string().as_bytes());
     let signature = format!("canary-jwt-{number}-{}", uuid::Uuid::new_v4().simple());
-    format!("{}.{}.{signature}", encode(&json!({ "alg": "RS256" })), encode(&claims))
+    format!(
+        "{}.{}.{signature}",
+        encode(&json!({ "alg": "RS256" })),
+        encode(&claims)
+    )
 }
 
 fn base64url(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte)) << (8 * (3 - chunk.len()));
+        let group = chunk
+            .iter()
+            .fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte))
+            << (8 * (3 - chunk.len()));
         for place in 0..=chunk.len() {
             text.push(char::from(DIGITS[group >> (18 - 6 * place) & 63]));
         }
@@ -93,7 +100,13 @@ impl ApiServer<'_> {
 
 /// The value of a metric of a replica.
 pub(super) async fn metric(replica: &Replica, name: &str) -> u64 {
-    let text = replica.metrics().await.text();
-    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
-    line.unwrap_or_else(|| panic!("{name} is no metric")).parse().unwrap()
+    let text = replica.metrics().await.body;
+    let line = text
+        .as_str()
+        .unwrap()
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{name} ")));
+    line.unwrap_or_else(|| panic!("{name} is no metric"))
+        .parse()
+        .unwrap()
 }
