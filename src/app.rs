@@ -11,8 +11,7 @@ use crate::http::server::Limits;
 use crate::http::{self, Api, Health, Load};
 use crate::lease;
 use crate::lifecycle::Tasks;
-use crate::platform::custom_resource::CustomResource;
-use crate::platform::{Measured, Platform, TokenReviewer};
+use crate::platform::{self, Measured, Platform, TokenReviewer};
 use crate::service::access::{Access, Authenticator};
 use crate::service::act::Actor;
 use crate::service::connections::Connections;
@@ -64,7 +63,7 @@ impl App {
         let access = access(config, &metrics, &tasks).await?;
         let store = RedisStore::new(config, &metrics)?;
         let postgres = Postgres::connect_lazy(&config.postgres)?.with_metrics(&metrics);
-        let platform = Arc::new(CustomResource::connect(&config.kubernetes).await?);
+        let platform = platform::connect(&config.kubernetes, &config.scale).await?;
         let platform: Arc<dyn Platform> = Arc::new(Measured::new(platform, metrics.platform.clone()));
 
         let parts = Parts {

@@ -11,6 +11,7 @@ mod http;
 mod kubernetes;
 mod postgres;
 mod redis;
+mod scale;
 mod session;
 mod sweeper;
 mod telemetry;
@@ -19,9 +20,10 @@ pub use auth::AuthConfig;
 pub use brake::BrakeConfig;
 pub use history::HistoryConfig;
 pub use http::HttpConfig;
-pub use kubernetes::KubernetesConfig;
+pub use kubernetes::{KubernetesConfig, PlatformKind};
 pub use postgres::PostgresConfig;
 pub use redis::RedisConfig;
+pub use scale::{ScaleConfig, Workload};
 pub use session::SessionConfig;
 pub use sweeper::{LeaseKind, SweeperConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
@@ -44,6 +46,9 @@ pub struct Config {
     /// Kubernetes section.
     #[command(flatten, next_help_heading = "Kubernetes")]
     pub kubernetes: KubernetesConfig,
+    /// Scale section.
+    #[command(flatten, next_help_heading = "Scale")]
+    pub scale: ScaleConfig,
     /// Session section: the times of the protocol.
     #[command(flatten, next_help_heading = "Sessions")]
     pub session: SessionConfig,

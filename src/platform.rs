@@ -6,12 +6,15 @@ pub mod custom_resource;
 pub mod idle_timeout;
 mod kubernetes;
 mod measured;
+mod scale;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
+use crate::config::{KubernetesConfig, PlatformKind, ScaleConfig};
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
 
@@ -19,6 +22,7 @@ pub use custom_resource::CustomResource;
 pub use kubernetes::ConnectError;
 pub use kubernetes::token_review::{Identity, ReviewError, TokenReviewer};
 pub use measured::Measured;
+pub use scale::Scale;
 
 /// What the platform answered instead of an object.
 #[derive(Debug, thiserror::Error)]
@@ -126,4 +130,19 @@ pub trait Platform: Send + Sync + 'static {
     /// Version of a consistent list taken now; lower than a version seen before only when the platform
     /// itself was restored from an older state.
     fn list_version<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<String, PlatformError>>;
+}
+
+/// Makes the configured platform; asks the API server nothing, so it may be away. Must be called within a
+/// tokio runtime.
+///
+/// # Errors
+/// [`ConnectError`] when the settings or the files they name cannot be used.
+pub async fn connect(
+    config: &KubernetesConfig,
+    scale: &ScaleConfig,
+) -> Result<Arc<dyn Platform>, ConnectError> {
+    Ok(match config.kubernetes_platform {
+        PlatformKind::CustomResource => Arc::new(CustomResource::connect(config).await?),
+        PlatformKind::Scale => Arc::new(Scale::connect(config, scale).await?),
+    })
 }

@@ -92,7 +92,7 @@ async fn carry_out_write(app: Arc<App>, call: Arc<Call>, action: Action, rule: O
             if let Some(key) = done.key.as_ref().filter(|_| done.is_changed) {
                 app.controller.consider(&app, &call.target.kind, key);
             }
-            done.into_response(call.shape)
+            done.into_response(&call)
         }
         Err(failure) => failure.into_response(),
     }

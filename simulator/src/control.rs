@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 mod access;
 mod bulk;
 
-use crate::{Settings, app::App, fault::Rule, patch::merge, status::Failure};
+use crate::{Settings, app::App, fault::Rule, kind::Role, patch::merge, status::Failure};
 
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new()
@@ -25,6 +25,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
             get(list_faults).post(add_fault).delete(clear_faults),
         )
         .route("/simulator/log", get(read_log).delete(clear_log))
+        .route("/simulator/events", get(events))
         .route("/simulator/stats", get(stats))
         .route("/simulator/settings", get(read_settings).patch(change_settings))
         .route("/simulator/watch/drop", post(drop_watches))
@@ -144,6 +145,20 @@ async fn drop_watches(State(app): State<Arc<App>>, Query(query): Query<DropQuery
 async fn compact(State(app): State<Arc<App>>) -> Json<Value> {
     app.store.compact();
     Json(json!({ "oldest": app.store.version().to_string() }))
+}
+
+/// The events about objects of one name and namespace, or all, oldest first, as `events.k8s.io` has them.
+async fn events(State(app): State<Arc<App>>, Query(filter): Query<Filter>) -> Json<Value> {
+    let is = |value: &Value, wanted: Option<&String>| wanted.is_none_or(|wanted| value == wanted.as_str());
+    let kind = app.kinds.iter().find(|kind| kind.role == Role::Event);
+    let mut records = kind.map_or_else(Vec::new, |kind| app.store.all(kind.index));
+    records.sort_by_key(|record| record.version);
+    let mut events: Vec<Value> = records.iter().map(|record| record.value()).collect();
+    events.retain(|event| {
+        is(&event["regarding"]["name"], filter.name.as_ref())
+            && is(&event["metadata"]["namespace"], filter.namespace.as_ref())
+    });
+    Json(json!(events))
 }
 
 /// How often each session really started and stopped; `resource` asks for objects of another kind.

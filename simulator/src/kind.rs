@@ -1,9 +1,10 @@
 //! Which kinds of objects are served, and where the rules particular to each of them are found.
 //! A further kind is one more entry in [`Kind::all`].
 
+use axum::body::Bytes;
 use serde_json::{Value, json};
 
-use crate::{Options, Schema, api::Verb, path::Subresource, schema::Cause, workload};
+use crate::{Options, Schema, api::Verb, event, path::Subresource, schema::Cause, store::Record, workload};
 
 /// What the server and its controllers know of a kind beyond the rules of every object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(crate) enum Role {
     StatefulSet,
     /// `authentication.k8s.io/v1` TokenReview: answered, never stored.
     TokenReview,
+    /// An event, of the core group or of `events.k8s.io/v1`.
+    Event,
     /// `v1` Namespace.
     Namespace,
 }
@@ -45,6 +48,9 @@ impl Kind {
             Self::workload(1, Role::Deployment, "Deployment", "deploy"),
             Self::workload(2, Role::StatefulSet, "StatefulSet", "sts"),
             Self::token_review(3),
+            Self::event(4, "events.k8s.io"),
+            // The same objects by their older name.
+            Self::event(4, ""),
         ]
     }
 
@@ -93,6 +99,62 @@ impl Kind {
         }
     }
 
+    fn event(index: usize, group: &str) -> Self {
+        Self {
+            index,
+            role: Role::Event,
+            group: group.into(),
+            version: "v1".into(),
+            plural: "events".into(),
+            name: "Event".into(),
+            short_names: vec!["ev".into()],
+            schema: Schema::Open,
+            subresources: &[],
+            is_namespaced: true,
+        }
+    }
+
+    fn is_core_event(&self) -> bool {
+        self.role == Role::Event && self.group.is_empty()
+    }
+
+    /// An object as the store keeps it, made of one as it is sent.
+    pub(crate) fn stored(&self, mut object: Value) -> Value {
+        if self.is_core_event() {
+            event::from_core(&mut object);
+        }
+        object
+    }
+
+    /// An object as it is sent, made of one as the store keeps it.
+    pub(crate) fn served(&self, mut object: Value) -> Value {
+        if self.is_core_event() {
+            event::to_core(&mut object);
+        }
+        object
+    }
+
+    /// The bytes of an object as it is sent.
+    pub(crate) fn render(&self, record: &Record) -> Bytes {
+        if self.is_core_event() {
+            Bytes::from(self.served(record.value()).to_string())
+        } else {
+            record.json.clone()
+        }
+    }
+
+    /// Where in a kept object the value of a field selector is; None: it cannot be selected by.
+    pub(crate) fn selectable(&self, field: &str) -> Option<String> {
+        (self.role == Role::Event)
+            .then(|| event::pointer(field, self.is_core_event()))
+            .flatten()
+    }
+
+    /// Whether its objects count the changes of their content.
+    pub(crate) fn has_generation(&self) -> bool {
+        !matches!(self.role, Role::Event | Role::Namespace)
+    }
+
     /// The verbs it takes, of all that there are.
     pub(crate) fn verbs(&self) -> &'static [Verb] {
         match self.role {
@@ -124,14 +186,14 @@ impl Kind {
         match self.role {
             Role::Session => self.schema.fill(object),
             Role::Deployment | Role::StatefulSet => workload::fill(object),
-            Role::TokenReview | Role::Namespace => {}
+            Role::TokenReview | Role::Event | Role::Namespace => {}
         }
     }
 
     /// What a new object has as its status, whatever the request said; None: no such field.
     pub(crate) fn first_status(&self) -> Option<Value> {
         match self.role {
-            Role::Session | Role::TokenReview | Role::Namespace => None,
+            Role::Session | Role::TokenReview | Role::Event | Role::Namespace => None,
             Role::Deployment => Some(json!({})),
             Role::StatefulSet => Some(json!({ "replicas": 0, "availableReplicas": 0 })),
         }
@@ -142,6 +204,11 @@ impl Kind {
         match self.role {
             Role::Session => self.schema.check(object),
             Role::Deployment | Role::StatefulSet => workload::check(old, object),
+            Role::Event => {
+                let object = self.stored(object.clone());
+                let old = old.map(|old| self.stored(old.clone()));
+                event::check(old.as_ref(), &object, self.is_core_event())
+            }
             Role::TokenReview | Role::Namespace => Vec::new(),
         }
     }

@@ -16,6 +16,7 @@ mod app;
 mod connection;
 mod control;
 mod controller;
+mod event;
 mod fault;
 mod kind;
 mod log;

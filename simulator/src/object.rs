@@ -84,7 +84,9 @@ pub(crate) fn create(target: &Target, body: Value, keep_status: bool) -> Result<
     }
     metadata["uid"] = json!(uuid::Uuid::new_v4().to_string());
     metadata["creationTimestamp"] = json!(now_in_seconds());
-    metadata["generation"] = json!(1);
+    if kind.has_generation() {
+        metadata["generation"] = json!(1);
+    }
     check_schema(kind, &name, None, &object)?;
     Ok((Key { namespace, name }, object))
 }
@@ -174,7 +176,7 @@ fn with_all_but_status_of(kind: &Kind, old: &Value, mut new: Value) -> Value {
         metadata.remove("selfLink");
         metadata.remove("managedFields");
     }
-    if content(&new) != content(old) {
+    if kind.has_generation() && content(&new) != content(old) {
         new["metadata"]["generation"] = json!(old["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
     }
     new

@@ -8,6 +8,14 @@ use super::duration;
 /// Kubernetes: where sessions are put to sleep and woken.
 #[derive(Debug, Clone, clap::Args)]
 pub struct KubernetesConfig {
+    /// What the sessions are: objects of a custom resource, or workloads that are scaled (Deployments, StatefulSets)
+    #[arg(
+        long,
+        env = "TRACKER_KUBERNETES_PLATFORM",
+        value_enum,
+        default_value = "custom-resource"
+    )]
+    pub kubernetes_platform: PlatformKind,
     /// URL of an API server without TLS and credentials (the simulator); otherwise the kubeconfig or the pod's account is used
     #[arg(long, env = "TRACKER_KUBERNETES_URL")]
     pub kubernetes_url: Option<String>,
@@ -32,9 +40,21 @@ pub struct KubernetesConfig {
     /// Longest time one call of the API server may take
     #[arg(long, env = "TRACKER_KUBERNETES_TIMEOUT", default_value = "10s", value_parser = duration::parse)]
     pub kubernetes_timeout: Duration,
+    /// Calls of the API server that may be under way at once; the rest waits, within its time
+    #[arg(long, env = "TRACKER_KUBERNETES_CONCURRENCY", default_value_t = 64)]
+    pub kubernetes_concurrency: usize,
     /// Status condition that must be True, beside phase Running, before a session counts as ready
     #[arg(long, env = "TRACKER_KUBERNETES_READY_CONDITION")]
     pub kubernetes_ready_condition: Option<String>,
+}
+
+/// What the sessions are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum PlatformKind {
+    /// Objects of a custom resource, whose state is written
+    CustomResource,
+    /// Deployments and StatefulSets, whose replicas are written
+    Scale,
 }
 
 impl KubernetesConfig {

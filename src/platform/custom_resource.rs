@@ -17,7 +17,7 @@ use self::parse::Parser;
 use super::kubernetes::ConnectError;
 use super::kubernetes::client::MANAGER;
 use super::kubernetes::error::Subject;
-use super::kubernetes::object::{GENERATION_ANNOTATION, Read as _, is_version};
+use super::kubernetes::object::{GENERATION_ANNOTATION, Read, is_version};
 use super::kubernetes::server::Server;
 use super::kubernetes::watch;
 use super::{Platform, PlatformError, PlatformEvent};
@@ -26,6 +26,7 @@ use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
 
 const READING: &str = "reading the session's object";
+const LISTING: &str = "reading the version of a list";
 const WRITING: &str = "writing the session's object";
 
 /// The platform whose sessions are custom resources.
@@ -132,11 +133,15 @@ impl Platform for CustomResource {
     }
 
     fn watch(&self) -> BoxStream<'static, Result<PlatformEvent, PlatformError>> {
-        let kinds = std::slice::from_ref(&self.resource);
-        watch::all(&self.server, kinds, Arc::clone(&self.parser), None)
+        let reader: Arc<dyn Read> = Arc::clone(&self.parser) as _;
+        watch::all(&self.server, &[(self.resource.clone(), reader)], None)
     }
 
     fn list_version<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<String, PlatformError>> {
-        self.server.list_version(session, &self.resource).boxed()
+        async move {
+            let place = self.server.place(LISTING, session)?;
+            self.server.list_version(place.namespace, &self.resource).await
+        }
+        .boxed()
     }
 }

@@ -9,6 +9,7 @@ pub(super) mod error;
 pub(super) mod group;
 pub(super) mod name;
 pub(super) mod object;
+pub(super) mod patience;
 pub(super) mod server;
 pub(super) mod token_review;
 pub(super) mod watch;
@@ -34,4 +35,7 @@ pub enum ConnectError {
     /// A configured namespace cannot be one.
     #[error("TRACKER_KUBERNETES_NAMESPACES: '{0}' is not the name of a namespace")]
     Namespace(String),
+    /// A configured label cannot be one.
+    #[error("TRACKER_SCALE_LABEL: '{0}' is not the name of a label, like connection-tracker.dev/session")]
+    Label(String),
 }

@@ -15,6 +15,7 @@ mod guard;
 mod hands;
 mod history_store;
 mod http_server;
+mod kubernetes;
 mod leadership;
 mod lua;
 mod observe;

@@ -37,7 +37,7 @@ fn get(app: &App, call: &Call) -> Result<Response, Failure> {
             Bytes::from(scale::of(&record.value()).to_string()),
         ));
     }
-    Ok(json_response(200, call.shape.object(&record)))
+    Ok(json_response(200, call.shape.object(kind, &record)))
 }
 
 fn list(app: &App, call: &Call) -> Result<Response, Failure> {
@@ -45,7 +45,11 @@ fn list(app: &App, call: &Call) -> Result<Response, Failure> {
     if parameters.wants_initial_events() {
         return Err(Failure::bad_request("sendInitialEvents is forbidden for list"));
     }
-    let selector = Selector::parse(&parameters.field_selector, &parameters.label_selector)?;
+    let selector = Selector::parse(
+        &call.target.kind,
+        &parameters.field_selector,
+        &parameters.label_selector,
+    )?;
     let limit = parameters.limit.filter(|limit| *limit > 0);
     let (at, after) = if parameters.continue_token.is_empty() {
         let asked = version(app, &parameters.resource_version)?;
@@ -89,7 +93,7 @@ fn render(call: &Call, page: &Page) -> Bytes {
         if number > 0 {
             bytes.push(b',');
         }
-        bytes.extend_from_slice(&call.shape.object(record));
+        bytes.extend_from_slice(&call.shape.object(&call.target.kind, record));
     }
     bytes.extend_from_slice(b"]}");
     Bytes::from(bytes)
@@ -97,7 +101,11 @@ fn render(call: &Call, page: &Page) -> Bytes {
 
 fn watch(app: &Arc<App>, call: &Call) -> Result<Response, Failure> {
     let parameters = &call.parameters;
-    let selector = Selector::parse(&parameters.field_selector, &parameters.label_selector)?;
+    let selector = Selector::parse(
+        &call.target.kind,
+        &parameters.field_selector,
+        &parameters.label_selector,
+    )?;
     let is_streaming_list = parameters.wants_initial_events();
     if is_streaming_list != (parameters.resource_version_match == "NotOlderThan") {
         let cause = Cause {

@@ -3,10 +3,11 @@
 use axum::{body::Bytes, response::Response};
 use serde_json::{Value, json};
 
-use super::{Call, Shape, Verb, shape::json_response};
+use super::{Call, Verb, shape::json_response};
 use crate::{
     access,
     app::App,
+    event,
     kind::Role,
     object::{self, Update},
     patch::merge,
@@ -46,9 +47,9 @@ impl Done {
         }
     }
 
-    pub(crate) fn into_response(self, shape: Shape) -> Response {
+    pub(crate) fn into_response(self, call: &Call) -> Response {
         let bytes = match self.body {
-            Body::Object(record) => shape.object(&record),
+            Body::Object(record) => call.shape.object(&call.target.kind, &record),
             Body::Value(value) => Bytes::from(value.to_string()),
         };
         json_response(self.code, bytes)
@@ -81,7 +82,10 @@ fn create(app: &App, call: &Call, body: &Value) -> Result<Done, Failure> {
     let is_generated = body["metadata"]["name"].is_null();
     for _ in 0..NAME_ATTEMPTS {
         let (key, object) = object::create(&call.target, body.clone(), false)?;
-        if let Some(record) = app.store.create(kind.index, &key, object) {
+        if let Some(record) = app.store.create(kind.index, &key, kind.stored(object)) {
+            if kind.role == Role::Event {
+                app.store.trim(kind.index, event::MOST);
+            }
             return Ok(Done::object(201, record, true));
         }
         if !is_generated {
@@ -101,6 +105,7 @@ fn update(app: &App, call: &Call, how: Update, body: Value) -> Result<Done, Fail
         if is_scale {
             return scale::update(kind, how, old, body);
         }
+        let old = kind.served(old.clone());
         let new = match how {
             Update::Replace => body,
             Update::Patch => {
@@ -109,7 +114,7 @@ fn update(app: &App, call: &Call, how: Update, body: Value) -> Result<Done, Fail
                 new
             }
         };
-        object::update(&call.target, how, old, new)
+        object::update(&call.target, how, &old, new).map(|new| kind.stored(new))
     });
     let written = written.unwrap_or_else(|| Err(Failure::not_found(kind, &key.name)))?;
     let mut done = Done::object(200, written.record, written.is_changed);

@@ -7,6 +7,7 @@
 
 mod access;
 mod controller;
+mod event;
 mod fault;
 mod read;
 mod rule;

@@ -1,10 +1,14 @@
 //! The two HTTP clients of the API server: one for calls, one for watches. Neither retries.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use tower::util::MapResponseLayer;
 
 use super::ConnectError;
+use super::patience::Patience;
 use crate::config::KubernetesConfig;
 
 /// Field manager of our patches and user agent of every request, so that audit logs name us.
@@ -23,6 +27,8 @@ pub(in crate::platform) struct Clients {
     pub(in crate::platform) calls: kube::Client,
     /// For watches; its reads may last as long as a watch.
     pub(in crate::platform) watches: kube::Client,
+    /// What their answers asked for.
+    pub(in crate::platform) patience: Arc<Patience>,
     /// Namespace of the kubeconfig's context or of the pod.
     pub(in crate::platform) default_namespace: String,
 }
@@ -45,15 +51,21 @@ pub(in crate::platform) async fn make(config: &KubernetesConfig) -> Result<Clien
             .parse()
             .expect("a constant header value is valid"),
     ));
+    let patience = Arc::<Patience>::default();
     let client = |read_timeout: Duration| {
         let mut config = base.clone();
         config.read_timeout = Some(read_timeout);
-        kube::Client::try_from(config).map_err(|error| ConnectError::Client(Box::new(error)))
+        let builder =
+            ClientBuilder::try_from(config).map_err(|error| ConnectError::Client(Box::new(error)))?;
+        Ok(builder
+            .with_layer(&MapResponseLayer::new(patience.note()))
+            .build())
     };
     Ok(Clients {
         calls: client(config.kubernetes_timeout)?,
         watches: client(WATCH_READ_TIMEOUT)?,
         default_namespace: base.default_namespace.clone(),
+        patience,
     })
 }
 

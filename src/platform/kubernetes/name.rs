@@ -56,6 +56,15 @@ impl Namespaces {
 
     /// The place of a session's object; `None` when no object can have this id.
     pub(in crate::platform) fn place<'a>(&'a self, session: &'a SessionId) -> Option<Place<'a>> {
+        self.split(session).filter(|place| is_subdomain(place.name))
+    }
+
+    /// The namespace of a session whose name is the value of a label; `None` when no label can have it.
+    pub(in crate::platform) fn labelled<'a>(&'a self, session: &'a SessionId) -> Option<Place<'a>> {
+        self.split(session).filter(|place| is_label_value(place.name))
+    }
+
+    fn split<'a>(&'a self, session: &'a SessionId) -> Option<Place<'a>> {
         let (namespace, name) = match self.0.as_slice() {
             [only] => (only.as_str(), session.as_str()),
             several => {
@@ -63,7 +72,7 @@ impl Namespaces {
                 (several.iter().find(|known| *known == namespace)?.as_str(), name)
             }
         };
-        is_subdomain(name).then_some(Place { namespace, name })
+        Some(Place { namespace, name })
     }
 
     /// The session of an object.
@@ -96,6 +105,24 @@ fn is_label(text: &str) -> bool {
         && bytes.first().is_some_and(is_alphanumeric)
         && bytes.last().is_some_and(is_alphanumeric)
         && bytes.iter().all(|b| is_alphanumeric(b) || *b == b'-')
+}
+
+/// What the API server takes as the name of a label: as its value, behind a domain or alone.
+pub(in crate::platform) fn is_label_key(text: &str) -> bool {
+    match text.split_once('/') {
+        Some((domain, name)) => is_subdomain(domain) && is_label_value(name),
+        None => is_label_value(text),
+    }
+}
+
+/// What the API server takes as the value of a label: letters, digits, and between them `-`, `_` and `.`. Anything else
+/// in a selector would ask for something different.
+fn is_label_value(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() <= MAX_LABEL_BYTES
+        && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
+        && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
+        && (bytes.iter()).all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 /// What the API server takes as a name: parts between dots, each begun and ended by a letter or digit.
@@ -187,6 +214,36 @@ mod tests {
     fn a_namespace_outside_the_pattern_is_refused() {
         for bad in ["A", "a/b", "-a", "a.b", &"x".repeat(64)] {
             assert_eq!(Namespaces::new(&[bad.to_owned()], "default").unwrap_err(), bad);
+        }
+    }
+
+    #[test]
+    fn the_value_of_a_label_is_no_selector() {
+        let one = namespaces(&["team-a"]);
+        for good in ["x", "Ann_1.desktop", "0"] {
+            assert!(one.labelled(&id(good)).is_some(), "{good}");
+        }
+        let long = "x".repeat(64);
+        for bad in ["x~y", "x-", "x_", long.as_str()] {
+            assert!(one.labelled(&id(bad)).is_none(), "{bad}");
+        }
+        let several = namespaces(&["team-a", "team-b"]);
+        let of_b = id("team-b~Ann_1");
+        let place = several.labelled(&of_b).unwrap();
+        assert_eq!((place.namespace, place.name), ("team-b", "Ann_1"));
+    }
+
+    #[test]
+    fn the_name_of_a_label_may_have_a_domain() {
+        for good in [
+            "connection-tracker.dev/session",
+            "session",
+            "app.kubernetes.io/name",
+        ] {
+            assert!(is_label_key(good), "{good}");
+        }
+        for bad in ["", "/session", "a/", "a/b/c", "session=x", "A.B/c", "a,b"] {
+            assert!(!is_label_key(bad), "{bad}");
         }
     }
 }

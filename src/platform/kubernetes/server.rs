@@ -6,6 +6,7 @@ use std::time::Duration;
 use kube::Api;
 use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject};
+use tokio::sync::Semaphore;
 
 use super::ConnectError;
 use super::client;
@@ -13,6 +14,7 @@ use super::complaint::Complaints;
 use super::error::{self, Subject};
 use super::name::{Namespaces, Place};
 use super::object::{Malformed, Parsed, is_version};
+use super::patience::Patience;
 use crate::config::KubernetesConfig;
 use crate::domain::SessionId;
 use crate::domain::platform_object::PlatformObject;
@@ -24,6 +26,9 @@ const LISTING: &str = "reading the version of a list";
 pub(in crate::platform) struct Server {
     calls: kube::Client,
     watches: kube::Client,
+    patience: Arc<Patience>,
+    /// Calls that may be under way at once.
+    under_way: Semaphore,
     /// Where sessions may be.
     pub(in crate::platform) namespaces: Namespaces,
     /// Says once what is wrong with an object.
@@ -45,6 +50,8 @@ impl Server {
         Ok(Self {
             calls: clients.calls,
             watches: clients.watches,
+            patience: clients.patience,
+            under_way: Semaphore::new(config.kubernetes_concurrency),
             namespaces,
             complaints: Arc::default(),
             timeout: config.kubernetes_timeout,
@@ -76,15 +83,39 @@ impl Server {
             .ok_or(PlatformError::Gone { doing })
     }
 
-    /// Bounds a call in time and maps its error; `subject` is the object it is about.
+    /// Bounds a call in time and in number, and maps its error; `subject` is the object it is about. While the API server
+    /// asked for patience nothing is sent.
     pub(in crate::platform) async fn call<T>(
         &self,
         doing: &'static str,
         subject: Option<Subject<'_>>,
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, PlatformError> {
+        if let Some(left) = self.patience.left() {
+            return Err(PlatformError::Unavailable {
+                doing,
+                detail: "the API server asked for a pause (429)".to_owned(),
+                retry_after: Some(left),
+            });
+        }
+        let request = async {
+            let _permit = self.under_way.acquire().await;
+            request.await
+        };
         match tokio::time::timeout(self.timeout, request).await {
-            Ok(answer) => answer.map_err(|error| error::from_kube(doing, subject, &error)),
+            Ok(answer) => answer.map_err(|error| match error::from_kube(doing, subject, &error) {
+                // The header says more than the body: flow control sends no Status.
+                PlatformError::Unavailable {
+                    doing,
+                    detail,
+                    retry_after: None,
+                } => PlatformError::Unavailable {
+                    doing,
+                    detail,
+                    retry_after: self.patience.left(),
+                },
+                other => other,
+            }),
             Err(_) => Err(error::timed_out(doing, self.timeout)),
         }
     }
@@ -92,11 +123,10 @@ impl Server {
     /// Version of a consistent list of a kind, taken now.
     pub(in crate::platform) async fn list_version(
         &self,
-        session: &SessionId,
+        namespace: &str,
         resource: &ApiResource,
     ) -> Result<String, PlatformError> {
-        let place = self.place(LISTING, session)?;
-        let api = self.api(place.namespace, resource);
+        let api = self.api(namespace, resource);
         let list = self
             .call(LISTING, None, api.list_metadata(&ListParams::default().limit(1)))
             .await?;

@@ -27,18 +27,16 @@ use crate::platform::{ListScope, PlatformError, PlatformEvent};
 /// the API server is back.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
-/// Watches the objects of these kinds in every namespace, those with the label `label` if one is named.
+/// Watches the objects of these kinds, each read in its own way, in every namespace: those with the label `label` if one is named.
 pub(in crate::platform) fn all(
     server: &Server,
-    kinds: &[ApiResource],
-    reader: Arc<impl Read>,
+    kinds: &[(ApiResource, Arc<dyn Read>)],
     label: Option<&str>,
 ) -> BoxStream<'static, Result<PlatformEvent, PlatformError>> {
-    let reader: Arc<dyn Read> = reader;
     let namespaces = server.namespaces.iter().map(|namespace| {
         let scope = server.namespaces.scope(namespace);
         let (begins, watches) = (kinds.iter())
-            .map(|kind| {
+            .map(|(kind, reader)| {
                 let watch = KindWatch {
                     namespace: namespace.to_owned(),
                     scope: scope.clone(),
@@ -46,7 +44,7 @@ pub(in crate::platform) fn all(
                         api: server.watch_api(namespace, kind),
                         label: label.map(str::to_owned),
                     },
-                    reader: Arc::clone(&reader),
+                    reader: Arc::clone(reader),
                     complaints: Arc::clone(&server.complaints),
                     call_timeout: server.timeout,
                     begin: Arc::default(),

@@ -10,6 +10,7 @@ use connection_tracker_simulator::{Options, Schema};
 use serde_json::json;
 
 use super::{Bench, CALL_TIMEOUT, id, within};
+use crate::support::{SOON, eventually};
 
 #[tokio::test]
 async fn a_write_is_one_patch_with_version_state_and_generation() {
@@ -190,7 +191,7 @@ async fn no_request_is_sent_twice() {
     let platform = bench.platform().await;
     bench.create("default", "x", "running").await;
     let x = id("x");
-    for (sent, status) in (1..).zip([429, 500, 503, 504]) {
+    for (sent, status) in (1..).zip([500, 503, 504]) {
         let refusal = json!({"status": status, "retry_after_s": 1});
         bench.fault("patch", 0, refusal.clone()).await;
         bench.fault("get", 0, refusal).await;
@@ -212,6 +213,29 @@ async fn no_request_is_sent_twice() {
         );
         bench.clear_faults().await;
     }
+}
+
+#[tokio::test]
+async fn a_429_that_names_its_time_keeps_every_call_away_until_then() {
+    let bench = Bench::start().await;
+    let platform = bench.platform().await;
+    bench.create("default", "x", "running").await;
+    let x = id("x");
+    bench
+        .fault("patch", 1, json!({"status": 429, "retry_after_s": 1}))
+        .await;
+    let refused = platform.write(&x, Desired::Hibernated, Generation(1), "7").await;
+    let asked = |outcome: Result<_, PlatformError>| match outcome {
+        Err(PlatformError::Unavailable { retry_after, .. }) => {
+            retry_after.expect("it says when to come back")
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(asked(refused), Duration::from_secs(1));
+    let kept_away = asked(platform.read(&x).await);
+    assert!(kept_away <= Duration::from_secs(1), "{kept_away:?}");
+    assert_eq!(bench.requests("get").await, 0, "nothing was sent");
+    eventually(SOON, "the pause ends", async || platform.read(&x).await.is_ok()).await;
 }
 
 #[tokio::test]

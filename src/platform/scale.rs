@@ -1,0 +1,208 @@
+//! Sessions that are workloads: Deployments and StatefulSets, named by a label, put to sleep by taking their
+//! replicas and woken by giving them back.
+//!
+//! With patch on the workload, replicas, annotation and precondition go in one merge patch: the full fence.
+//! With the right on `/scale` alone (`subresource`) a patch that changes nothing leaves no trace, so acts are
+//! fenced by time.
+
+mod find;
+mod parse;
+mod registry;
+mod subresource;
+mod watch;
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use kube::api::{Patch, PatchParams};
+use kube::core::{ApiResource, DynamicObject};
+use serde_json::{Value, json};
+
+use self::parse::{REPLICAS_ANNOTATION, Workloads};
+use self::registry::{Known, Registry};
+use super::kubernetes::ConnectError;
+use super::kubernetes::client::MANAGER;
+use super::kubernetes::error::Subject;
+use super::kubernetes::name::{Place, is_label_key};
+use super::kubernetes::object::{GENERATION_ANNOTATION, Read as _, is_version};
+use super::kubernetes::server::Server;
+use super::{Platform, PlatformError, PlatformEvent};
+use crate::config::{KubernetesConfig, ScaleConfig, Workload};
+use crate::domain::platform_object::{Desired, PlatformObject};
+use crate::domain::{Generation, SessionId};
+
+const READING: &str = "reading the session's workload";
+const WRITING: &str = "scaling the session's workload";
+const LISTING: &str = "reading the version of a list";
+
+/// The platform whose sessions are workloads.
+pub struct Scale {
+    server: Server,
+    kinds: Vec<ApiResource>,
+    workloads: Arc<Workloads>,
+    registry: Registry,
+    /// Only `/scale` may be written.
+    is_subresource: bool,
+}
+
+impl Scale {
+    /// Reads how the API server is reached and makes the clients; asks it nothing, so it may be away.
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ConnectError`] when the settings or the files they name cannot be used.
+    pub async fn connect(config: &KubernetesConfig, scale: &ScaleConfig) -> Result<Self, ConnectError> {
+        let server = Server::connect(config).await?;
+        if !is_label_key(&scale.scale_label) {
+            return Err(ConnectError::Label(scale.scale_label.clone()));
+        }
+        Ok(Self {
+            kinds: scale.scale_workloads.iter().copied().map(resource).collect(),
+            workloads: Arc::new(Workloads {
+                namespaces: server.namespaces.clone(),
+                label: scale.scale_label.clone(),
+                is_annotated: !scale.scale_subresource,
+            }),
+            registry: Registry::default(),
+            is_subresource: scale.scale_subresource,
+            server,
+        })
+    }
+
+    /// An id that no label can have is gone without asking.
+    fn place<'a>(&'a self, doing: &'static str, session: &'a SessionId) -> Result<Place<'a>, PlatformError> {
+        (self.server.namespaces.labelled(session)).ok_or(PlatformError::Gone { doing })
+    }
+
+    fn subject<'a>(&'a self, known: &'a Known) -> Subject<'a> {
+        Subject {
+            resource: &self.kinds[known.kind],
+            name: &known.name,
+        }
+    }
+
+    /// The workload at the version that was read before; a conflict when it is another one by now.
+    async fn at(&self, session: &SessionId, version: &str) -> Result<Known, PlatformError> {
+        let is_it = |known: &Known| known.object.version == version;
+        if let Some(known) = self.registry.known(session).filter(is_it) {
+            return Ok(known);
+        }
+        self.find(session).await?;
+        self.registry
+            .known(session)
+            .filter(is_it)
+            .ok_or(PlatformError::Conflict { doing: WRITING })
+    }
+
+    async fn patch(
+        &self,
+        session: &SessionId,
+        desired: Desired,
+        generation: Generation,
+        version: &str,
+    ) -> Result<PlatformObject, PlatformError> {
+        let place = self.place(WRITING, session)?;
+        if !is_version(version) {
+            // Sent as it is, it could count as no precondition at all; the conflict makes the caller read.
+            return Err(PlatformError::Conflict { doing: WRITING });
+        }
+        let known = self.at(session, version).await?;
+        let replicas = match desired {
+            Desired::Running => known.replicas.running(),
+            Desired::Hibernated => 0,
+            Desired::Terminated => {
+                return Err(PlatformError::Refused {
+                    doing: WRITING,
+                    status: 400,
+                    detail: "sessions are not terminated from here".to_owned(),
+                });
+            }
+        };
+        if self.is_subresource {
+            return self.scale(place, &known, replicas).await;
+        }
+        let body = json!({
+            "metadata": {
+                "resourceVersion": version,
+                "annotations": {
+                    (GENERATION_ANNOTATION): generation.to_string(),
+                    (REPLICAS_ANNOTATION): known.replicas.running().to_string(),
+                },
+            },
+            "spec": {"replicas": replicas},
+        });
+        let object = self.merge(place, &known, body).await?;
+        let written = (self.server).written(WRITING, self.workloads.read(place.namespace, &object))?;
+        self.registry.remember(Known {
+            replicas: parse::replicas(&object),
+            object: written.clone(),
+            ..known
+        });
+        Ok(written)
+    }
+
+    async fn merge(
+        &self,
+        place: Place<'_>,
+        known: &Known,
+        body: Value,
+    ) -> Result<DynamicObject, PlatformError> {
+        let api = self.server.api(place.namespace, &self.kinds[known.kind]);
+        let (parameters, patch) = (parameters(), Patch::Merge(body));
+        let request = api.patch(&known.name, &parameters, &patch);
+        self.server
+            .call(WRITING, Some(self.subject(known)), request)
+            .await
+    }
+}
+
+fn parameters() -> PatchParams {
+    PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    }
+}
+
+fn resource(workload: Workload) -> ApiResource {
+    let (kind, plural) = match workload {
+        Workload::Deployments => ("Deployment", "deployments"),
+        Workload::StatefulSets => ("StatefulSet", "statefulsets"),
+    };
+    ApiResource {
+        group: "apps".to_owned(),
+        version: "v1".to_owned(),
+        api_version: "apps/v1".to_owned(),
+        kind: kind.to_owned(),
+        plural: plural.to_owned(),
+    }
+}
+
+impl Platform for Scale {
+    fn read<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<PlatformObject, PlatformError>> {
+        self.find(session).boxed()
+    }
+
+    fn write<'a>(
+        &'a self,
+        session: &'a SessionId,
+        desired: Desired,
+        generation: Generation,
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<PlatformObject, PlatformError>> {
+        self.patch(session, desired, generation, version).boxed()
+    }
+
+    fn watch(&self) -> BoxStream<'static, Result<PlatformEvent, PlatformError>> {
+        self.watch_workloads()
+    }
+
+    fn list_version<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<String, PlatformError>> {
+        async move {
+            let place = self.place(LISTING, session)?;
+            self.server.list_version(place.namespace, &self.kinds[0]).await
+        }
+        .boxed()
+    }
+}

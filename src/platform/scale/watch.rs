@@ -1,0 +1,81 @@
+//! The watch of workloads: what it tells is remembered, and a second workload of one session is passed over.
+
+use std::sync::Arc;
+
+use futures_util::stream::BoxStream;
+use kube::core::DynamicObject;
+
+use super::Scale;
+use super::parse::{self, Workloads};
+use super::registry::{Known, Registry};
+use crate::platform::kubernetes::object::{Malformed, Parsed, Read};
+use crate::platform::kubernetes::watch;
+use crate::platform::{PlatformError, PlatformEvent};
+
+impl Scale {
+    pub(super) fn watch_workloads(&self) -> BoxStream<'static, Result<PlatformEvent, PlatformError>> {
+        let kinds: Vec<_> = (self.kinds.iter().cloned().enumerate())
+            .map(|(kind, resource)| {
+                let reader: Arc<dyn Read> = Arc::new(Watched {
+                    kind,
+                    workloads: Arc::clone(&self.workloads),
+                    registry: self.registry.clone(),
+                });
+                (resource, reader)
+            })
+            .collect();
+        watch::all(&self.server, &kinds, Some(&self.workloads.label))
+    }
+}
+
+/// Workloads of one kind, as the watch tells them.
+struct Watched {
+    kind: usize,
+    workloads: Arc<Workloads>,
+    registry: Registry,
+}
+
+impl Read for Watched {
+    fn read(&self, namespace: &str, object: &DynamicObject) -> Result<Parsed, Malformed> {
+        let parsed = self.workloads.read(namespace, object)?;
+        if let Some(other) = self.other(&parsed) {
+            // Two objects of one session would end each other at every event.
+            return Err(Malformed {
+                object: parsed.name,
+                what: format!(
+                    "its label {} names a session that is the workload {} already: give each session its own value",
+                    self.workloads.label, other.name
+                ),
+            });
+        }
+        self.registry.remember(Known {
+            kind: self.kind,
+            name: object.metadata.name.clone().unwrap_or_default(),
+            replicas: parse::replicas(object),
+            object: parsed.object.clone(),
+        });
+        Ok(parsed)
+    }
+
+    fn read_deleted(&self, namespace: &str, object: &DynamicObject) -> Result<Parsed, Malformed> {
+        let parsed = self.workloads.read_deleted(namespace, object)?;
+        if let Some(other) = self.other(&parsed) {
+            return Err(Malformed {
+                object: parsed.name,
+                what: format!("it ended; its session is the workload {}", other.name),
+            });
+        }
+        self.registry.forget(&parsed.object.session);
+        Ok(parsed)
+    }
+}
+
+impl Watched {
+    /// The other workload that is this session. One of the same kind and name is the same workload made anew.
+    fn other(&self, parsed: &Parsed) -> Option<Known> {
+        let known = self.registry.known(&parsed.object.session)?;
+        let is_same = known.object.uid == parsed.object.uid
+            || (known.kind == self.kind && parsed.name.ends_with(&format!("/{}", known.name)));
+        (!is_same).then_some(known)
+    }
+}
