@@ -21,6 +21,7 @@ use crate::domain::{Generation, SessionId};
 
 pub use custom_resource::CustomResource;
 pub use kubernetes::ConnectError;
+pub use kubernetes::token_review::{Identity, ReviewError, TokenReviewer};
 pub use measured::Measured;
 pub use scale::Scale;
 
