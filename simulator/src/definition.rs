@@ -39,6 +39,9 @@ pub(crate) fn of_sessions(options: &Options) -> Value {
 
 /// Fills in what the real server and its controllers fill in.
 pub(crate) fn fill(definition: &mut Value) {
+    if !definition["spec"].is_object() {
+        return;
+    }
     let names = &mut definition["spec"]["names"];
     if let Some(kind) = names["kind"].as_str().map(str::to_owned) {
         for (field, value) in [

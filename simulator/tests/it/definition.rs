@@ -127,4 +127,12 @@ async fn definition_of_the_wrong_name_is_refused() {
         (code, &status["details"]["causes"][0]["field"]),
         (422, &json!("metadata.name"))
     );
+    for spec in [
+        json!("text"),
+        json!({ "names": "text", "versions": 7 }),
+        Value::Null,
+    ] {
+        let body = json!({ "metadata": { "name": "desks.example.org" }, "spec": spec });
+        assert_eq!(lab.post(DEFINITIONS, body).await.0, 422, "{spec}");
+    }
 }

@@ -60,6 +60,7 @@ async fn scale_changes_replicas_and_nothing_else() {
     assert_eq!((code, &scale["spec"]), (200, &json!({})));
     let bad = json!({ "spec": { "replicas": -1 } });
     assert_eq!(patch(&lab, &path, bad).await.0, 422);
+    assert_eq!(patch(&lab, &path, json!({ "spec": "two" })).await.0, 400);
     assert_eq!(
         patch(&lab, &path, json!({ "spec": { "replicas": "two" } }))
             .await
