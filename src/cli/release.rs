@@ -123,7 +123,7 @@ impl Release {
         }
         let names: Vec<String> = report.failed.iter().map(line).collect();
         bail!(
-            "{} sessions could not be released; put right what is said of each, then run this again:\n{}",
+            "not released: {}; put right what is said of each, then run this again:\n{}",
             names.len(),
             names.join("\n")
         )

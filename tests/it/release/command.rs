@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::TestCluster;
 use crate::support::settings::Flags;
 
-const HALF_AN_HOUR: Duration = Duration::from_secs(1_801);
+pub(super) const HALF_AN_HOUR: Duration = Duration::from_secs(1_801);
 
 /// What the command said and how it ended.
 #[derive(Debug)]

@@ -1,7 +1,9 @@
 //! What was put to sleep runs, what a hand put to sleep does not, and nothing is left on the objects.
 
-use super::command::{fleet, is_marked, mode, release, released, shown};
-use crate::support::user;
+use serde_json::json;
+
+use super::command::{HALF_AN_HOUR, fleet, is_marked, mode, release, released, shown};
+use crate::support::{SOON, eventually, user};
 
 #[tokio::test]
 async fn what_the_service_put_to_sleep_runs_and_no_mark_is_left() {
@@ -46,6 +48,22 @@ async fn without_replicas_and_with_an_empty_redis_the_objects_tell_what_to_wake(
         "{said}"
     );
     assert_eq!(shown(&cluster).await, released());
+}
+
+#[tokio::test]
+async fn a_hibernation_on_its_way_does_not_land_after_the_release() {
+    let cluster = fleet().await;
+    let slow = json!({ "verb": "patch", "name": "runs", "times": 1, "action": { "delay_ms": 1_500 } });
+    cluster.platform.rule(slow).await;
+    cluster.state().age("runs", HALF_AN_HOUR).await;
+    cluster.wait_for_state("runs", "hibernating").await;
+    release(&cluster.flags(&[]), &[]).await.well();
+    eventually(SOON, "the late patch has been answered", async || {
+        !cluster.platform.patches("runs", "hibernated").await.is_empty()
+    })
+    .await;
+    assert_eq!(shown(&cluster).await, released());
+    assert_eq!(cluster.api().state("runs").await, "running");
 }
 
 #[tokio::test]
