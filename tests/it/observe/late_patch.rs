@@ -9,8 +9,9 @@ use std::time::Duration;
 use connection_tracker::domain::platform_object::{Desired, PlatformObject};
 use connection_tracker::domain::{Generation, SessionId, SessionState};
 use connection_tracker::lifecycle::Tasks;
-use connection_tracker::platform::{Fence, Platform, PlatformError, PlatformEvent};
+use connection_tracker::platform::{Fence, ListScope, Platform, PlatformError, PlatformEvent};
 use connection_tracker::service::act::Actor;
+use connection_tracker::service::release::{Release, Report, Scope};
 use connection_tracker::service::wake::Waker;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -134,7 +135,12 @@ impl Platform for Memory {
     }
 
     fn watch(&self) -> BoxStream<'static, Result<PlatformEvent, PlatformError>> {
-        Box::pin(futures_util::stream::pending())
+        let events = [
+            PlatformEvent::ListStarted(ListScope::all()),
+            PlatformEvent::Listed(self.look(|state| state.object.clone())),
+            PlatformEvent::ListDone(ListScope::all()),
+        ];
+        Box::pin(futures_util::stream::iter(events.map(Ok)))
     }
 
     fn list_version<'a>(&'a self, _: &'a SessionId) -> BoxFuture<'a, Result<String, PlatformError>> {
@@ -152,6 +158,17 @@ impl Bench {
         self.open("c1").await;
         let waker = Waker::new(self.store.clone(), Arc::clone(memory) as _, Tasks::new(), 10);
         waker.place(&self.wake_entry().await).await;
+    }
+
+    async fn release(&self, memory: &Arc<Memory>) -> Report {
+        let waker = Waker::new(self.store.clone(), Arc::clone(memory) as _, Tasks::new(), 10);
+        let scope = Scope {
+            keeps_asleep: false,
+            is_dry: false,
+            within: SOON,
+        };
+        let release = Release::new(Some((self.store.clone(), waker)), Arc::clone(memory) as _, scope);
+        release.run(&|_| {}).await.unwrap()
     }
 
     async fn runs(&self) {
@@ -244,4 +261,23 @@ async fn an_object_that_rests_already_is_hibernated_by_a_patch_that_changes_noth
     assert_eq!(record.state, SessionState::Hibernated);
     assert!(!record.fields.contains_key("acting"));
     assert_eq!(memory.look(|state| state.object.version.clone()), "101");
+}
+
+#[tokio::test]
+async fn a_release_wakes_what_we_put_to_sleep_by_the_record_alone_and_nothing_else() {
+    let bench = Bench::start().await;
+    let decided = bench.bring(Stand::Hibernating).await;
+    let memory = Memory::new(bench.object("100"), Answer::Late, FOR_EVER);
+    memory.let_go.notify_one();
+    let actor = Actor::new(bench.store.clone(), Arc::clone(&memory) as _);
+    actor.hibernate(&bench.session, decided, 1).await;
+    let report = bench.release(&memory).await;
+    assert_eq!((report.woken.len(), report.left_asleep), (1, 0), "{report:?}");
+    assert_eq!(memory.look(|state| state.object.desired), Desired::Running);
+
+    let version = memory.look(|state| state.object.version.clone());
+    memory.apply(Desired::Hibernated, &version).unwrap();
+    let report = bench.release(&memory).await;
+    assert_eq!((report.woken.len(), report.left_asleep), (0, 1), "{report:?}");
+    assert_eq!(memory.look(|state| state.object.desired), Desired::Hibernated);
 }
