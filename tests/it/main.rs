@@ -24,6 +24,7 @@ mod platform;
 mod predictions;
 mod properties;
 mod reads;
+mod release;
 mod restore;
 mod retry;
 mod sessions;
