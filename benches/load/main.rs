@@ -11,6 +11,7 @@ mod redis_server;
 mod row;
 mod seed;
 mod single;
+mod wake;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -22,7 +23,7 @@ use self::redis_server::RedisServer;
 use self::row::Row;
 use self::seed::{Population, Servers};
 
-/// Measures heartbeats and memory.
+/// Measures heartbeats, memory and wakes.
 #[derive(Debug, Parser)]
 struct Cli {
     /// Rows to measure; all when none is named
@@ -56,7 +57,7 @@ struct Cli {
     bench: bool,
 }
 
-const ROWS: [&str; 4] = [row::BATCH, row::BATCH_CPU, row::SINGLE, row::BYTES];
+const ROWS: [&str; 5] = [row::BATCH, row::BATCH_CPU, row::SINGLE, row::BYTES, row::WAKE];
 
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
@@ -121,6 +122,9 @@ async fn measure(cli: &Cli) -> anyhow::Result<()> {
     }
     if wants(row::SINGLE) {
         rows.push(single::row(servers.api, noop, &population, length, cli.runs).await?);
+    }
+    if wants(row::WAKE) {
+        rows.push(wake::row(&servers, length, cli.runs).await?);
     }
     row::print(&rows)
 }

@@ -8,6 +8,7 @@ pub(crate) const BATCH: &str = "heartbeat_batch";
 pub(crate) const BATCH_CPU: &str = "heartbeat_batch_redis_cpu";
 pub(crate) const SINGLE: &str = "heartbeat_single";
 pub(crate) const BYTES: &str = "redis_bytes_per_connection";
+pub(crate) const WAKE: &str = "wake_open_loop";
 
 /// One line of the result.
 #[derive(Debug, Clone, Serialize)]

@@ -31,14 +31,14 @@ pub(crate) async fn handle(
         Err(failure) => return failure.into_response(),
     };
     // Taken on arrival: the rules meet requests in the order in which they come.
-    let fault = app.faults.take(&call);
+    let fault = app.faults.take(&app, &call);
     let (rule, action) = fault.map_or((None, Action::default()), |(id, action)| (Some(id), action));
 
     if action.hang {
         if call.verb.is_write() {
             app.log.apply(|| (call.log_entry(&app, None, None, rule), ()));
         }
-        app.stats.count(call.verb, None);
+        app.stats.count(&call, None);
         app.stopping.cancelled().await;
         return Failure::stopping().into_response();
     }
@@ -55,10 +55,10 @@ pub(crate) async fn handle(
         carry_out_read(&app, &call, &action).await
     };
     if drops {
-        app.stats.count(call.verb, None);
+        app.stats.count(&call, None);
         connection.cut().await;
     }
-    app.stats.count(call.verb, Some(response.status().as_u16()));
+    app.stats.count(&call, Some(response.status().as_u16()));
     response
 }
 
@@ -74,7 +74,10 @@ async fn carry_out_write(app: Arc<App>, call: Arc<Call>, action: Action, rule: O
                 call.name(),
                 action.retry_after_s,
             )),
-            None => write::carry_out(&app, &call),
+            None => app
+                .access
+                .check(&call)
+                .and_then(|()| write::carry_out(&app, &call)),
         };
         let code = outcome
             .as_ref()
@@ -86,10 +89,10 @@ async fn carry_out_write(app: Arc<App>, call: Arc<Call>, action: Action, rule: O
     });
     match outcome {
         Ok(done) => {
-            if done.is_changed && call.target.kind.index == app.sessions().index {
-                app.controller.consider(&app, &done.key);
+            if let Some(key) = done.key.as_ref().filter(|_| done.is_changed) {
+                app.controller.consider(&app, &call.target.kind, key);
             }
-            done.into_response(call.shape)
+            done.into_response(&call)
         }
         Err(failure) => failure.into_response(),
     }
@@ -106,7 +109,7 @@ async fn carry_out_read(app: &Arc<App>, call: &Call, action: &Action) -> Respons
             call.name(),
             action.retry_after_s,
         )),
-        None => read::carry_out(app, call),
+        None => app.access.check(call).and_then(|()| read::carry_out(app, call)),
     };
     outcome.unwrap_or_else(IntoResponse::into_response)
 }

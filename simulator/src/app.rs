@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Options, Settings, controller::Controller, fault::Faults, kind::Kind, log::RequestLog, stats::Stats,
-    store::Store, watch::Cut,
+    Options, Settings, access::Access, controller::Controller, fault::Faults, kind::Kind, log::RequestLog,
+    stats::Stats, store::Store, watch::Cut,
 };
 
 /// Versions per second of the clock that the default first version leaves room for: a run that writes
@@ -23,6 +23,7 @@ pub(crate) struct App {
     pub(crate) kinds: Vec<Arc<Kind>>,
     pub(crate) store: Store,
     pub(crate) controller: Controller,
+    pub(crate) access: Access,
     pub(crate) faults: Faults,
     pub(crate) log: RequestLog,
     pub(crate) stats: Stats,
@@ -35,7 +36,7 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(options: Options) -> Self {
-        let kinds = vec![Arc::new(Kind::session(0, &options)), Arc::new(Kind::event(1))];
+        let kinds = Kind::all(&options).into_iter().map(Arc::new).collect::<Vec<_>>();
         let first_version = options.first_version.unwrap_or_else(|| {
             u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(1) * VERSIONS_PER_SECOND
         });
@@ -43,6 +44,7 @@ impl App {
             store: Store::new(kinds.len(), options.log_size, first_version),
             kinds,
             controller: Controller::default(),
+            access: Access::new(options.admin_token.clone()),
             faults: Faults::default(),
             log: RequestLog::new(options.request_log_size),
             stats: Stats::default(),
@@ -54,7 +56,7 @@ impl App {
         }
     }
 
-    /// The kind whose objects the controller drives.
+    /// The kind of the sessions.
     pub(crate) fn sessions(&self) -> &Arc<Kind> {
         &self.kinds[0]
     }

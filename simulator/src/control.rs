@@ -12,27 +12,39 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+mod access;
 mod bulk;
 
-use crate::{Settings, app::App, fault::Rule, patch::merge, status::Failure};
+use crate::{Settings, app::App, fault::Rule, kind::Role, patch::merge, status::Failure};
 
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new()
+        .merge(access::routes())
         .route(
             "/simulator/faults",
             get(list_faults).post(add_fault).delete(clear_faults),
         )
         .route("/simulator/log", get(read_log).delete(clear_log))
+        .route("/simulator/events", get(events))
         .route("/simulator/stats", get(stats))
         .route("/simulator/settings", get(read_settings).patch(change_settings))
         .route("/simulator/watch/drop", post(drop_watches))
         .route("/simulator/watch/compact", post(compact))
-        .route("/simulator/sessions", get(counts).post(bulk::create))
+        .route(
+            "/simulator/sessions",
+            get(session_counts).post(bulk::create_sessions),
+        )
+        .route(
+            "/simulator/workloads",
+            get(workload_counts).post(bulk::create_workloads),
+        )
 }
 
 /// Which objects an answer is about.
 #[derive(Debug, Deserialize)]
 struct Filter {
+    /// Plural of the kind.
+    resource: Option<String>,
     namespace: Option<String>,
     name: Option<String>,
 }
@@ -57,10 +69,11 @@ async fn clear_faults(State(app): State<Arc<App>>) -> StatusCode {
 }
 
 async fn read_log(State(app): State<Arc<App>>, Query(filter): Query<Filter>) -> Response {
-    Json(
-        app.log
-            .entries(filter.namespace.as_deref(), filter.name.as_deref()),
-    )
+    Json(app.log.entries(
+        filter.resource.as_deref(),
+        filter.namespace.as_deref(),
+        filter.name.as_deref(),
+    ))
     .into_response()
 }
 
@@ -82,6 +95,7 @@ async fn stats(State(app): State<Arc<App>>) -> Json<Value> {
         "fault_hits": app.faults.hits(),
         "log_entries": app.log.len(),
         "requests": app.stats.requests(),
+        "requests_by_resource": app.stats.requests_by_resource(),
     }))
 }
 
@@ -133,16 +147,51 @@ async fn compact(State(app): State<Arc<App>>) -> Json<Value> {
     Json(json!({ "oldest": app.store.version().to_string() }))
 }
 
-/// How often each object really started and stopped.
-async fn counts(State(app): State<Arc<App>>, Query(filter): Query<Filter>) -> Json<Value> {
-    let counts = app
-        .controller
-        .counts(filter.namespace.as_deref(), filter.name.as_deref());
+/// The events about objects of one name and namespace, or all, oldest first, as `events.k8s.io` has them.
+async fn events(State(app): State<Arc<App>>, Query(filter): Query<Filter>) -> Json<Value> {
+    let is = |value: &Value, wanted: Option<&String>| wanted.is_none_or(|wanted| value == wanted.as_str());
+    let kind = app.kinds.iter().find(|kind| kind.role == Role::Event);
+    let mut records = kind.map_or_else(Vec::new, |kind| app.store.all(kind.index));
+    records.sort_by_key(|record| record.version);
+    let mut events: Vec<Value> = records.iter().map(|record| record.value()).collect();
+    events.retain(|event| {
+        is(&event["regarding"]["name"], filter.name.as_ref())
+            && is(&event["metadata"]["namespace"], filter.namespace.as_ref())
+    });
+    Json(json!(events))
+}
+
+/// How often each session really started and stopped; `resource` asks for objects of another kind.
+async fn session_counts(State(app): State<Arc<App>>, Query(mut filter): Query<Filter>) -> Json<Value> {
+    filter
+        .resource
+        .get_or_insert_with(|| app.sessions().plural.clone());
+    Json(counts(&app, &filter))
+}
+
+/// The same for workloads, of both kinds unless `resource` names one.
+async fn workload_counts(State(app): State<Arc<App>>, Query(filter): Query<Filter>) -> Json<Value> {
+    let mut list = counts(&app, &filter);
+    if let Some(list) = list.as_array_mut() {
+        list.retain(|entry| entry["resource"] != app.sessions().plural.as_str());
+    }
+    Json(list)
+}
+
+fn counts(app: &App, filter: &Filter) -> Value {
+    let counts = app.controller.counts(
+        filter.resource.as_deref(),
+        filter.namespace.as_deref(),
+        filter.name.as_deref(),
+    );
     let list: Vec<Value> = counts
         .iter()
-        .map(|(key, counts)| {
-            json!({ "namespace": key.namespace, "name": key.name, "starts": counts.starts, "stops": counts.stops })
+        .map(|(place, counts)| {
+            json!({
+                "resource": place.resource, "namespace": place.key.namespace, "name": place.key.name,
+                "starts": counts.starts, "stops": counts.stops,
+            })
         })
         .collect();
-    Json(json!(list))
+    json!(list)
 }

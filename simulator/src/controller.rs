@@ -1,7 +1,8 @@
-//! Plays the session controller: follows `spec.state` and writes `status`, with the delays of a real one.
+//! Plays the controllers of sessions and workloads: follows what an object wants and writes its
+//! `status`, with the delays of real ones. What each kind wants and shows is in `session` and `workload`.
 //!
-//! Level-triggered: each object has at most one task, made for the state the object wants now. Another
-//! state, or another object of that name, cancels it. So a stop that is taken back in time never
+//! Level-triggered: each object has at most one task, made for what the object wants now. Another
+//! wish, or another object of that name, cancels it. So a stop that is taken back in time never
 //! happens, and a start that is interrupted begins anew.
 
 use std::{
@@ -9,18 +10,22 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+mod session;
+mod workload;
+
 use crate::{
     app::{App, lock},
-    object::now_in_seconds,
-    store::Key,
+    kind::{Kind, Role},
+    store::{Glance, Key},
 };
 
-/// How often an object really started and stopped: transitions of the phase to and from Running.
+/// How often an object really started and stopped: a session's phase went to and from Running, a
+/// workload's first replica became ready and its last one went.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(crate) struct Counts {
     pub(crate) starts: u64,
@@ -29,94 +34,134 @@ pub(crate) struct Counts {
 
 #[derive(Debug, Default)]
 pub(crate) struct Controller {
-    goals: Mutex<HashMap<Key, Goal>>,
+    tasks: Mutex<HashMap<Place, Task>>,
     /// Outlives the objects, so that a test can ask after a deletion.
-    counts: Mutex<BTreeMap<Key, Counts>>,
+    counts: Mutex<BTreeMap<Place, Counts>>,
+}
+
+/// An object among those of all kinds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place {
+    /// Plural of its kind.
+    pub(crate) resource: String,
+    pub(crate) key: Key,
 }
 
 /// What the controller works towards for an object.
 #[derive(Debug)]
-struct Goal {
+struct Task {
     uid: String,
-    state: State,
+    goal: Goal,
     cancel: CancellationToken,
 }
 
+/// What an object wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Running,
-    Hibernated,
-    Terminated,
+enum Goal {
+    Session(session::State),
+    Workload(workload::Wish),
 }
 
-impl State {
-    fn parse(text: Option<&str>) -> Option<Self> {
-        match text? {
-            "running" => Some(Self::Running),
-            "hibernated" => Some(Self::Hibernated),
-            "terminated" => Some(Self::Terminated),
-            _ => None,
+/// How far the controller is on its way to a goal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The wish was seen.
+    Begin,
+    /// It has come true.
+    Reach,
+}
+
+impl Goal {
+    /// None when the kind has no controller, or the object wants nothing that one knows.
+    fn of(kind: &Kind, glance: &Glance) -> Option<Self> {
+        match kind.role {
+            Role::Session => session::State::parse(glance.spec.state.as_deref()).map(Self::Session),
+            Role::Deployment | Role::StatefulSet => Some(Self::Workload(workload::Wish {
+                role: kind.role,
+                replicas: glance.spec.replicas?,
+                generation: glance.metadata.generation?,
+            })),
+            Role::TokenReview | Role::Event | Role::Namespace => None,
         }
     }
 
-    fn phase(self) -> &'static str {
+    fn is_start(self) -> bool {
         match self {
-            Self::Running => "Running",
-            Self::Hibernated => "Hibernated",
-            Self::Terminated => "Terminated",
+            Self::Session(state) => state == session::State::Running,
+            Self::Workload(wish) => wish.replicas > 0,
+        }
+    }
+
+    fn write(self, object: &mut Value, step: Step, app: &App, key: &Key) {
+        match self {
+            Self::Session(state) => state.write(object, step, app, key),
+            Self::Workload(wish) => wish.write(object, step),
+        }
+    }
+
+    fn is_up(self, object: &Value) -> bool {
+        match self {
+            Self::Session(_) => session::is_up(object),
+            Self::Workload(_) => workload::is_up(object),
         }
     }
 }
 
 impl Controller {
     /// Looks at an object after a change, whichever it was.
-    pub(crate) fn consider(&self, app: &Arc<App>, key: &Key) {
-        let mut goals = lock(&self.goals);
-        // Read under the lock of the goals: of two changes at once, the later look sees both.
-        let glance = app
-            .store
-            .get(app.sessions().index, key)
-            .map(|record| record.glance());
+    pub(crate) fn consider(&self, app: &Arc<App>, kind: &Arc<Kind>, key: &Key) {
+        let mut tasks = lock(&self.tasks);
+        // Read under the lock of the tasks: of two changes at once, the later look sees both.
+        let glance = app.store.get(kind.index, key).map(|record| record.glance());
         let wanted = glance.and_then(|glance| {
-            let state = State::parse(glance.spec.state.as_deref())?;
-            Some((glance.metadata.uid, state))
+            let goal = Goal::of(kind, &glance)?;
+            Some((glance.metadata.uid, goal))
         });
-        let Some((uid, state)) = wanted else {
-            if let Some(goal) = goals.remove(key) {
-                goal.cancel.cancel();
+        let place = Place::new(kind, key);
+        let Some((uid, goal)) = wanted else {
+            if let Some(task) = tasks.remove(&place) {
+                task.cancel.cancel();
             }
             return;
         };
-        if goals
-            .get(key)
-            .is_some_and(|goal| goal.uid == uid && goal.state == state)
+        if tasks
+            .get(&place)
+            .is_some_and(|task| task.uid == uid && task.goal == goal)
         {
             return;
         }
         let cancel = app.stopping.child_token();
-        let goal = Goal {
+        let task = Task {
             uid: uid.clone(),
-            state,
+            goal,
             cancel: cancel.clone(),
         };
-        if let Some(before) = goals.insert(key.clone(), goal) {
+        if let Some(before) = tasks.insert(place, task) {
             before.cancel.cancel();
         }
-        let (app, key) = (Arc::clone(app), key.clone());
+        let (app, kind, key) = (Arc::clone(app), Arc::clone(kind), key.clone());
         app.tasks.clone().spawn(async move {
-            cancel.run_until_cancelled(reach(&app, &key, &uid, state)).await;
+            cancel
+                .run_until_cancelled(reach(&app, &kind, &key, &uid, goal))
+                .await;
         });
     }
 
-    /// The counts of one name and namespace, or of all.
-    pub(crate) fn counts(&self, namespace: Option<&str>, name: Option<&str>) -> Vec<(Key, Counts)> {
+    /// The counts of one resource, name and namespace, or of all.
+    pub(crate) fn counts(
+        &self,
+        resource: Option<&str>,
+        namespace: Option<&str>,
+        name: Option<&str>,
+    ) -> Vec<(Place, Counts)> {
         lock(&self.counts)
             .iter()
-            .filter(|(key, _)| {
-                namespace.is_none_or(|namespace| namespace == key.namespace)
-                    && name.is_none_or(|name| name == key.name)
+            .filter(|(place, _)| {
+                resource.is_none_or(|resource| resource == place.resource)
+                    && namespace.is_none_or(|namespace| namespace == place.key.namespace)
+                    && name.is_none_or(|name| name == place.key.name)
             })
-            .map(|(key, counts)| (key.clone(), *counts))
+            .map(|(place, counts)| (place.clone(), *counts))
             .collect()
     }
 
@@ -131,11 +176,18 @@ impl Controller {
     }
 }
 
-/// Brings one object to the state it wants; dropped when it wants another.
-async fn reach(app: &Arc<App>, key: &Key, uid: &str, state: State) {
-    if state == State::Running {
-        write_status(app, key, uid, state, "Pending");
+impl Place {
+    fn new(kind: &Kind, key: &Key) -> Self {
+        Self {
+            resource: kind.plural.clone(),
+            key: key.clone(),
+        }
     }
+}
+
+/// Brings one object to what it wants; dropped when it wants something else.
+async fn reach(app: &Arc<App>, kind: &Kind, key: &Key, uid: &str, goal: Goal) {
+    write_status(app, kind, key, uid, goal, Step::Begin);
     let share = rand::random::<f64>();
     let begun = Instant::now();
     let mut settings = app.settings.subscribe();
@@ -143,7 +195,7 @@ async fn reach(app: &Arc<App>, key: &Key, uid: &str, state: State) {
         // Judged again when the settings change, so that a long delay can be shortened under way.
         let delay = {
             let settings = settings.borrow_and_update();
-            if state == State::Running {
+            if goal.is_start() {
                 settings.start_delay(share)
             } else {
                 settings.stop_delay(share)
@@ -154,71 +206,46 @@ async fn reach(app: &Arc<App>, key: &Key, uid: &str, state: State) {
             _ = settings.changed() => {}
         }
     }
-    write_status(app, key, uid, state, state.phase());
+    write_status(app, kind, key, uid, goal, Step::Reach);
 }
 
-/// Writes the phase unless the object meanwhile wants something else; counts what really changed.
-fn write_status(app: &App, key: &Key, uid: &str, state: State, phase: &str) {
-    let written = app.store.modify(app.sessions().index, key, |object| {
-        let is_ours =
-            object["metadata"]["uid"] == uid && State::parse(object["spec"]["state"].as_str()) == Some(state);
-        let before = object["status"]["phase"].as_str().unwrap_or_default().to_owned();
-        if !is_ours || before == phase || (phase == "Pending" && before == "Running") {
+/// Writes the status unless the object meanwhile wants something else; counts what really changed.
+fn write_status(app: &App, kind: &Kind, key: &Key, uid: &str, goal: Goal, step: Step) {
+    let written = app.store.modify(kind.index, key, |object| {
+        // Fields of a strange shape count as absent.
+        let glance = Glance::deserialize(object).unwrap_or_default();
+        if glance.metadata.uid != uid || Goal::of(kind, &glance) != Some(goal) {
             return Err(());
         }
         let mut next = object.clone();
-        set_status(&mut next, app, key, phase);
-        let is_running = [before == "Running", phase == "Running"];
+        goal.write(&mut next, step, app, key);
+        if next == *object {
+            return Err(());
+        }
+        let is_up = [goal.is_up(object), goal.is_up(&next)];
         let mut counts = lock(&app.controller.counts);
-        let counts = counts.entry(key.clone()).or_default();
-        counts.starts += u64::from(is_running == [false, true]);
-        counts.stops += u64::from(is_running == [true, false]);
+        let counts = counts.entry(Place::new(kind, key)).or_default();
+        counts.starts += u64::from(is_up == [false, true]);
+        counts.stops += u64::from(is_up == [true, false]);
         Ok(next)
     });
     if let Some(Ok(written)) = written {
         tracing::debug!(
+            resource = kind.plural,
             namespace = key.namespace,
             name = key.name,
-            phase,
+            ?goal,
+            ?step,
             version = written.record.version,
-            "phase"
+            "status"
         );
     }
 }
 
-fn set_status(object: &mut Value, app: &App, key: &Key, phase: &str) {
-    let ready = if phase == "Running" { "True" } else { "False" };
-    if !object["status"].is_object() {
-        object["status"] = json!({});
-    }
-    let status = &mut object["status"];
-    status["phase"] = json!(phase);
-    if phase == "Running" {
-        // Kept through hibernation, as the real controller does.
-        status["url"] = json!(format!("http://{}.{}", key.name, app.options.url_domain));
-        status["podName"] = json!(format!("{}-0", key.name));
-    }
-    let mut conditions = match status["conditions"].take() {
-        Value::Array(conditions) => conditions,
-        _ => Vec::new(),
-    };
-    let before = conditions
-        .iter()
-        .position(|condition| condition["type"] == "Ready")
-        .map(|at| conditions.remove(at));
-    let since = before
-        .filter(|condition| condition["status"] == ready)
-        .and_then(|condition| condition["lastTransitionTime"].as_str().map(str::to_owned))
-        .unwrap_or_else(now_in_seconds);
-    conditions.push(json!({
-        "type": "Ready", "status": ready, "reason": phase, "message": "", "lastTransitionTime": since,
-    }));
-    status["conditions"] = json!(conditions);
-}
-
 /// The status of an object that has already reached what it wants, for many objects made at once.
-pub(crate) fn settle(object: &mut Value, app: &App, key: &Key) {
-    if let Some(state) = State::parse(object["spec"]["state"].as_str()) {
-        set_status(object, app, key, state.phase());
+pub(crate) fn settle(object: &mut Value, app: &App, kind: &Kind, key: &Key) {
+    let glance = Glance::deserialize(&*object).unwrap_or_default();
+    if let Some(goal) = Goal::of(kind, &glance) {
+        goal.write(object, Step::Reach, app, key);
     }
 }

@@ -4,7 +4,11 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{api::Call, api::Verb, app::lock};
+use crate::{
+    api::{Call, Verb},
+    app::{App, lock},
+    path::Subresource,
+};
 
 /// What to do with a request instead of, or before, handling it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -37,13 +41,34 @@ pub(crate) struct Rule {
     pub(crate) namespace: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
+    /// Plural of the kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) subresource: Option<Part>,
     /// `spec.state` of the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) match_state: Option<String>,
+    /// `spec.replicas` of the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) match_replicas: Option<i64>,
+    /// Whether the body carries the generation annotation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) match_generation_present: Option<bool>,
     /// How many requests it meets; 0 means all.
     #[serde(default = "once")]
     pub(crate) times: u64,
     pub(crate) action: Action,
+}
+
+/// Which part of an object a request must be for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Part {
+    Status,
+    Scale,
+    /// The object itself.
+    None,
 }
 
 fn once() -> u64 {
@@ -100,12 +125,12 @@ impl Faults {
     }
 
     /// The first rule that fits and is not used up, counted as met.
-    pub(crate) fn take(&self, call: &Call) -> Option<(u64, Action)> {
+    pub(crate) fn take(&self, app: &App, call: &Call) -> Option<(u64, Action)> {
         let mut inner = lock(&self.inner);
         let fault = inner
             .rules
             .iter_mut()
-            .find(|fault| fault.is_in_force() && fault.rule.fits(call))?;
+            .find(|fault| fault.is_in_force() && fault.rule.fits(app, call))?;
         fault.hits += 1;
         let taken = (fault.id, fault.rule.action.clone());
         inner.hits += 1;
@@ -134,13 +159,26 @@ impl Fault {
 }
 
 impl Rule {
-    fn fits(&self, call: &Call) -> bool {
+    fn fits(&self, app: &App, call: &Call) -> bool {
         fn fits(wanted: Option<&String>, is: Option<&str>) -> bool {
             wanted.is_none_or(|wanted| is == Some(wanted.as_str()))
         }
+        let part = match call.target.subresource {
+            Some(Subresource::Status) => Part::Status,
+            Some(Subresource::Scale) => Part::Scale,
+            None => Part::None,
+        };
         self.verb.is_none_or(|verb| verb == call.verb)
+            && fits(self.resource.as_ref(), Some(call.target.kind.plural.as_str()))
+            && self.subresource.is_none_or(|wanted| wanted == part)
             && fits(self.namespace.as_ref(), call.target.namespace.as_deref())
             && fits(self.name.as_ref(), call.name())
             && fits(self.match_state.as_ref(), call.wanted_state())
+            && self
+                .match_replicas
+                .is_none_or(|replicas| call.wanted_replicas() == Some(replicas))
+            && self
+                .match_generation_present
+                .is_none_or(|present| call.generation(app).is_some() == present)
     }
 }

@@ -10,11 +10,13 @@
 //!
 //! Everything belongs to one [`Simulator`] value: several in one process do not know each other.
 
+mod access;
 mod api;
 mod app;
 mod connection;
 mod control;
 mod controller;
+mod event;
 mod fault;
 mod kind;
 mod log;
@@ -22,6 +24,7 @@ mod object;
 mod options;
 mod patch;
 mod path;
+mod scale;
 mod schema;
 mod selector;
 mod settings;
@@ -30,6 +33,7 @@ mod stats;
 mod status;
 mod store;
 mod watch;
+mod workload;
 
 pub use options::Options;
 pub use schema::Schema;

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Mutex};
 
 use serde::Serialize;
 
-use crate::{api::Verb, app::lock};
+use crate::{api::Verb, app::lock, path::Subresource};
 
 /// One write request.
 #[derive(Debug, Clone, Serialize)]
@@ -14,12 +14,20 @@ pub(crate) struct Entry {
     /// When it was applied or refused, in milliseconds since 1970.
     pub(crate) at_ms: i64,
     pub(crate) verb: Verb,
-    pub(crate) subresource: Option<&'static str>,
+    /// Plural of the kind.
+    pub(crate) resource: String,
+    pub(crate) subresource: Option<Subresource>,
     pub(crate) namespace: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) user_agent: String,
+    /// Whether a token came with it; the token itself is never shown.
+    pub(crate) has_token: bool,
+    /// Whose token that is, when it is known.
+    pub(crate) user: Option<String>,
     /// `spec.state` of the body.
     pub(crate) state: Option<String>,
+    /// `spec.replicas` of the body.
+    pub(crate) replicas: Option<i64>,
     /// The generation annotation of the body.
     pub(crate) generation: Option<String>,
     /// `metadata.resourceVersion` of the body.
@@ -60,13 +68,22 @@ impl RequestLog {
         outcome
     }
 
-    /// The entries of one name and namespace, or of all, oldest first.
-    pub(crate) fn entries(&self, namespace: Option<&str>, name: Option<&str>) -> Vec<Entry> {
+    /// The entries of one resource, name and namespace, or of all, oldest first.
+    pub(crate) fn entries(
+        &self,
+        resource: Option<&str>,
+        namespace: Option<&str>,
+        name: Option<&str>,
+    ) -> Vec<Entry> {
         let is_wanted =
             |wanted: Option<&str>, is: &Option<String>| wanted.is_none() || is.as_deref() == wanted;
         lock(&self.entries)
             .iter()
-            .filter(|entry| is_wanted(namespace, &entry.namespace) && is_wanted(name, &entry.name))
+            .filter(|entry| {
+                resource.is_none_or(|resource| resource == entry.resource)
+                    && is_wanted(namespace, &entry.namespace)
+                    && is_wanted(name, &entry.name)
+            })
             .cloned()
             .collect()
     }

@@ -3,7 +3,17 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{kind::Kind, path::Target, schema::Cause, status::Failure, store::Key};
+mod check;
+
+use check::{check_metadata, check_name, check_schema, check_type};
+
+use crate::{
+    kind::Kind,
+    path::{Subresource, Target},
+    schema::Cause,
+    status::Failure,
+    store::Key,
+};
 
 /// How the new form of an object came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +39,10 @@ pub(crate) fn create(target: &Target, body: Value, keep_status: bool) -> Result<
         object["metadata"] = json!({});
     }
     check_metadata(&object)?;
-    let namespace = target.namespace.clone().unwrap_or_else(|| "default".into());
+    let namespace = match &target.namespace {
+        Some(namespace) => namespace.clone(),
+        None => String::new(),
+    };
     if let Some(named) = object["metadata"]["namespace"]
         .as_str()
         .filter(|named| *named != namespace)
@@ -58,19 +71,23 @@ pub(crate) fn create(target: &Target, body: Value, keep_status: bool) -> Result<
         _ => String::new(),
     };
     check_name(kind, &name)?;
-    if !keep_status && let Some(fields) = object.as_object_mut() {
-        fields.remove("status");
+    if !keep_status {
+        set_status(&mut object, kind.first_status().as_ref());
     }
-    kind.schema.fill(&mut object);
+    kind.fill(&mut object);
     object["apiVersion"] = json!(kind.api_version());
     object["kind"] = json!(kind.name);
     let metadata = &mut object["metadata"];
     metadata["name"] = json!(name);
-    metadata["namespace"] = json!(namespace);
+    if kind.is_namespaced {
+        metadata["namespace"] = json!(namespace);
+    }
     metadata["uid"] = json!(uuid::Uuid::new_v4().to_string());
     metadata["creationTimestamp"] = json!(now_in_seconds());
-    metadata["generation"] = json!(1);
-    check_schema(kind, &name, &object)?;
+    if kind.has_generation() {
+        metadata["generation"] = json!(1);
+    }
+    check_schema(kind, &name, None, &object)?;
     Ok((Key { namespace, name }, object))
 }
 
@@ -122,12 +139,12 @@ pub(crate) fn update(target: &Target, how: Update, old: &Value, mut new: Value) 
         }
         _ => {}
     }
-    let next = if target.is_status {
+    let next = if target.subresource == Some(Subresource::Status) {
         with_status_of(old, &new)
     } else {
         with_all_but_status_of(kind, old, new)
     };
-    check_schema(kind, name, &next)?;
+    check_schema(kind, name, Some(old), &next)?;
     Ok(next)
 }
 
@@ -140,7 +157,7 @@ fn with_status_of(old: &Value, new: &Value) -> Value {
 
 fn with_all_but_status_of(kind: &Kind, old: &Value, mut new: Value) -> Value {
     set_status(&mut new, old.get("status"));
-    kind.schema.fill(&mut new);
+    kind.fill(&mut new);
     new["apiVersion"] = old["apiVersion"].clone();
     new["kind"] = old["kind"].clone();
     if let Some(metadata) = new["metadata"].as_object_mut() {
@@ -152,12 +169,14 @@ fn with_all_but_status_of(kind: &Kind, old: &Value, mut new: Value) -> Value {
             "resourceVersion",
             "generation",
         ] {
-            metadata.insert(field.into(), old["metadata"][field].clone());
+            if let Some(value) = old["metadata"].get(field) {
+                metadata.insert(field.into(), value.clone());
+            }
         }
         metadata.remove("selfLink");
         metadata.remove("managedFields");
     }
-    if content(&new) != content(old) {
+    if kind.has_generation() && content(&new) != content(old) {
         new["metadata"]["generation"] = json!(old["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
     }
     new
@@ -177,89 +196,6 @@ fn set_status(object: &mut Value, status: Option<&Value>) {
             Some(status) => fields.insert("status".into(), status.clone()),
             None => fields.remove("status"),
         };
-    }
-}
-
-fn check_type(kind: &Kind, object: &Value) -> Result<(), Failure> {
-    for (field, expected) in [("apiVersion", kind.api_version()), ("kind", kind.name.clone())] {
-        if !object[field].is_null() && object[field] != expected.as_str() {
-            let message = format!(
-                "the {field} in the data ({}) does not match the expected {expected}",
-                object[field]
-            );
-            return Err(Failure::bad_request(message));
-        }
-    }
-    Ok(())
-}
-
-/// Labels and annotations hold strings and nothing else; a number there is a common mistake.
-fn check_metadata(object: &Value) -> Result<(), Failure> {
-    let metadata = &object["metadata"];
-    if !metadata.is_object() {
-        return Err(Failure::bad_request("metadata is not an object"));
-    }
-    for field in ["name", "namespace", "uid", "resourceVersion"] {
-        if !metadata[field].is_null() && !metadata[field].is_string() {
-            return Err(Failure::bad_request(format!(
-                "cannot unmarshal metadata.{field}: it must be a string"
-            )));
-        }
-    }
-    for field in ["labels", "annotations"] {
-        let is_fine = match &metadata[field] {
-            Value::Null => true,
-            Value::Object(entries) => entries.values().all(Value::is_string),
-            _ => false,
-        };
-        if !is_fine {
-            let message = format!("cannot unmarshal metadata.{field}: every value must be a string");
-            return Err(Failure::bad_request(message));
-        }
-    }
-    Ok(())
-}
-
-fn check_name(kind: &Kind, name: &str) -> Result<(), Failure> {
-    let edge = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let is_subdomain = (1..=253).contains(&name.len())
-        && name.split('.').all(|label| {
-            let bytes = label.as_bytes();
-            bytes.iter().all(|byte| edge(*byte) || *byte == b'-')
-                && bytes.first().copied().is_some_and(edge)
-                && bytes.last().copied().is_some_and(edge)
-        });
-    if is_subdomain {
-        return Ok(());
-    }
-    let (reason, message) = if name.is_empty() {
-        (
-            "FieldValueRequired",
-            "Required value: name or generateName is required".to_owned(),
-        )
-    } else {
-        (
-            "FieldValueInvalid",
-            format!("Invalid value: {name:?}: a lowercase RFC 1123 subdomain is needed"),
-        )
-    };
-    Err(Failure::invalid(
-        kind,
-        name,
-        &[Cause {
-            reason,
-            field: "metadata.name".into(),
-            message,
-        }],
-    ))
-}
-
-fn check_schema(kind: &Kind, name: &str, object: &Value) -> Result<(), Failure> {
-    let causes = kind.schema.check(object);
-    if causes.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::invalid(kind, name, &causes))
     }
 }
 

@@ -49,6 +49,9 @@ pub struct Options {
     /// are older than all of this one and a client that resumes from them gets 410
     #[arg(long, env = "SIMULATOR_FIRST_VERSION")]
     pub first_version: Option<u64>,
+    /// Token that may do everything once rules of access are enforced (`PUT /simulator/rbac`)
+    #[arg(long, env = "SIMULATOR_ADMIN_TOKEN")]
+    pub admin_token: Option<String>,
     /// What can be changed while it runs
     #[command(flatten)]
     pub settings: Settings,
@@ -68,6 +71,7 @@ impl Default for Options {
             log_size: 50_000,
             request_log_size: 200_000,
             first_version: None,
+            admin_token: None,
             settings: Settings::default(),
         }
     }

@@ -1,12 +1,16 @@
-//! Field and label selectors of list and watch: name and namespace, and equality of labels.
+//! Field and label selectors of list and watch: name, namespace, what a kind adds, equality of labels.
 
-use crate::{status::Failure, store::Record};
+use serde_json::Value;
+
+use crate::{kind::Kind, status::Failure, store::Record};
 
 /// Which objects a request is about; the default is all.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Selector {
     name: Option<String>,
     namespace: Option<String>,
+    /// Pointers into the object, and the text there.
+    fields: Vec<(String, String)>,
     labels: Vec<Requirement>,
 }
 
@@ -20,7 +24,7 @@ enum Requirement {
 
 impl Selector {
     /// Reads both parameters; 400 for what is not understood, so that nothing is ignored in silence.
-    pub(crate) fn parse(fields: &str, labels: &str) -> Result<Self, Failure> {
+    pub(crate) fn parse(kind: &Kind, fields: &str, labels: &str) -> Result<Self, Failure> {
         let mut selector = Self::default();
         for part in fields.split(',').filter(|part| !part.is_empty()) {
             let (field, value) = part
@@ -32,9 +36,10 @@ impl Selector {
                 "metadata.name" => selector.name = Some(value.to_owned()),
                 "metadata.namespace" => selector.namespace = Some(value.to_owned()),
                 _ => {
-                    return Err(Failure::bad_request(format!(
-                        "field label not supported: {field}"
-                    )));
+                    let pointer = kind
+                        .selectable(field)
+                        .ok_or_else(|| Failure::bad_request(format!("field label not supported: {field}")))?;
+                    selector.fields.push((pointer, value.to_owned()));
                 }
             }
         }
@@ -50,12 +55,28 @@ impl Selector {
                 .namespace
                 .as_ref()
                 .is_none_or(|namespace| *namespace == record.key.namespace)
+            && self.matches_fields(record)
             && self.labels.iter().all(|requirement| match requirement {
                 Requirement::Is(label, value) => record.labels.get(label) == Some(value),
                 Requirement::IsNot(label, value) => record.labels.get(label) != Some(value),
                 Requirement::Exists(label) => record.labels.contains_key(label),
                 Requirement::Absent(label) => !record.labels.contains_key(label),
             })
+    }
+
+    /// A field that is absent counts as empty text.
+    fn matches_fields(&self, record: &Record) -> bool {
+        if self.fields.is_empty() {
+            return true;
+        }
+        let object = record.value();
+        self.fields.iter().all(|(pointer, wanted)| {
+            let is = object
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            is == wanted
+        })
     }
 }
 

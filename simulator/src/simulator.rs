@@ -40,7 +40,7 @@ impl Simulator {
         let app = Arc::new(App::new(options));
         let (stopping, tasks) = (app.stopping.clone(), app.tasks.clone());
         let router = Router::new()
-            .merge(api::discovery_routes())
+            .merge(api::discovery_routes(&app))
             .merge(control::routes())
             .fallback(api::handle)
             .with_state(app)

@@ -8,11 +8,21 @@ use std::{
     },
 };
 
-use crate::{api::Verb, app::lock};
+use crate::{
+    api::{Call, Verb},
+    app::lock,
+};
+
+/// Requests by HTTP status; `none` stands for no answer.
+type ByStatus = BTreeMap<String, u64>;
+/// The same by verb.
+type ByVerb = BTreeMap<Verb, ByStatus>;
+/// The same by resource, `plural` or `plural/subresource`.
+type ByResource = BTreeMap<String, ByVerb>;
 
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
-    requests: Mutex<BTreeMap<Verb, BTreeMap<String, u64>>>,
+    requests: Mutex<ByResource>,
     watches: Arc<AtomicUsize>,
 }
 
@@ -21,11 +31,13 @@ pub(crate) struct Stats {
 pub(crate) struct OpenWatch(Arc<AtomicUsize>);
 
 impl Stats {
-    /// Counts a request by verb and HTTP status; None stands for no answer.
-    pub(crate) fn count(&self, verb: Verb, code: Option<u16>) {
+    /// Counts a request by its HTTP status; None stands for no answer.
+    pub(crate) fn count(&self, call: &Call, code: Option<u16>) {
         let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
         *lock(&self.requests)
-            .entry(verb)
+            .entry(call.target.resource())
+            .or_default()
+            .entry(call.verb)
             .or_default()
             .entry(code)
             .or_default() += 1;
@@ -40,7 +52,18 @@ impl Stats {
         self.watches.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn requests(&self) -> BTreeMap<Verb, BTreeMap<String, u64>> {
+    /// Requests of all resources together.
+    pub(crate) fn requests(&self) -> ByVerb {
+        let mut sums = ByVerb::new();
+        for (verb, by_status) in lock(&self.requests).values().flatten() {
+            for (status, count) in by_status {
+                *sums.entry(*verb).or_default().entry(status.clone()).or_default() += count;
+            }
+        }
+        sums
+    }
+
+    pub(crate) fn requests_by_resource(&self) -> ByResource {
         lock(&self.requests).clone()
     }
 }

@@ -31,7 +31,10 @@ impl Failure {
     }
 
     fn about(mut self, kind: &Kind, name: &str) -> Self {
-        self.details = json!({ "name": name, "group": kind.group, "kind": kind.plural });
+        self.details = json!({ "group": kind.group, "kind": kind.plural });
+        if !name.is_empty() {
+            self.details["name"] = json!(name);
+        }
         self
     }
 
@@ -96,6 +99,25 @@ impl Failure {
         failure
     }
 
+    /// Somebody may not do that; `why` says who and what.
+    pub(crate) fn forbidden(kind: &Kind, name: &str, why: &str) -> Self {
+        let subject = if name.is_empty() {
+            kind.resource()
+        } else {
+            format!("{} {name:?}", kind.resource())
+        };
+        Self::new(403, "Forbidden", format!("{subject} is forbidden: {why}")).about(kind, name)
+    }
+
+    /// The same about a path that is no object.
+    pub(crate) fn forbidden_path(why: &str) -> Self {
+        Self::new(403, "Forbidden", format!("forbidden: {why}"))
+    }
+
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(401, "Unauthorized", "Unauthorized")
+    }
+
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400, "BadRequest", message)
     }
@@ -152,12 +174,7 @@ impl Failure {
             404 if !name.is_empty() => Self::not_found(kind, name),
             404 => Self::unknown_resource(),
             409 => Self::conflict(kind, name),
-            403 => Self::new(
-                403,
-                "Forbidden",
-                format!("{} {name:?} is forbidden: by a fault rule", kind.resource()),
-            )
-            .about(kind, name),
+            403 => Self::forbidden(kind, name, "by a fault rule"),
             422 => {
                 let cause = Cause {
                     reason: "FieldValueInvalid",
@@ -166,7 +183,7 @@ impl Failure {
                 };
                 Self::invalid(kind, name, &[cause])
             }
-            401 => Self::new(401, "Unauthorized", "Unauthorized"),
+            401 => Self::unauthorized(),
             410 => Self::new(
                 410,
                 "Expired",

@@ -16,7 +16,7 @@ mod page;
 mod record;
 
 pub(crate) use page::{Page, PageQuery};
-pub(crate) use record::{Change, Event, Key, Record};
+pub(crate) use record::{Change, Event, Glance, Key, Record};
 
 /// The version asked for is older than the kept log.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +90,11 @@ impl Store {
         self.lock().objects[kind].get(key).cloned()
     }
 
+    /// All objects of a kind.
+    pub(crate) fn all(&self, kind: usize) -> Vec<Arc<Record>> {
+        self.lock().objects[kind].values().cloned().collect()
+    }
+
     /// Replaces an object by what `update` makes of it; None when it does not exist. `update` judges the
     /// newest version, atomically; a result equal to it gives no new version and no event.
     pub(crate) fn modify<E>(
@@ -133,11 +138,23 @@ impl Store {
         if let Err(error) = check(&previous) {
             return Some(Err(error));
         }
-        let mut object = previous.value();
-        let version = inner.next(&mut object);
-        let record = Arc::new(Record::new(key.clone(), &object, version));
-        self.publish(&mut inner, kind, Change::Deleted, &record, Some(previous));
-        Some(Ok(record))
+        Some(Ok(self.remove(&mut inner, kind, previous)))
+    }
+
+    /// Keeps the number of objects of a kind at `most`: removes those longest unchanged, some more than
+    /// needed, so that it is not needed each time.
+    pub(crate) fn trim(&self, kind: usize, most: usize) {
+        let mut inner = self.lock();
+        let objects = &inner.objects[kind];
+        if objects.len() <= most {
+            return;
+        }
+        let mut records: Vec<Arc<Record>> = objects.values().cloned().collect();
+        records.sort_by_key(|record| record.version);
+        records.truncate(records.len() - most + most / 10);
+        for record in records {
+            self.remove(&mut inner, kind, record);
+        }
     }
 
     /// One page of a list, at its own version or the newest.
@@ -202,6 +219,14 @@ impl Store {
             }
         }
         namespaces
+    }
+
+    fn remove(&self, inner: &mut Inner, kind: usize, previous: Arc<Record>) -> Arc<Record> {
+        let mut object = previous.value();
+        let version = inner.next(&mut object);
+        let record = Arc::new(Record::new(previous.key.clone(), &object, version));
+        self.publish(inner, kind, Change::Deleted, &record, Some(previous));
+        record
     }
 
     fn publish(

@@ -195,7 +195,7 @@ impl Watch {
         while piece.len() < CHUNK
             && let Some(record) = self.initial.pop_front()
         {
-            piece.extend_from_slice(&line("ADDED", &self.shape.object(&record)));
+            piece.extend_from_slice(&line("ADDED", &self.shape.object(&self.kind, &record)));
         }
         if self.initial.is_empty() && std::mem::take(&mut self.ends_initial_events) {
             piece.extend_from_slice(&self.bookmark(true));
@@ -228,7 +228,7 @@ impl Watch {
             (true, false) => "DELETED",
             (false, false) => return None,
         };
-        Some(line(name, &self.shape.object(&event.record)))
+        Some(line(name, &self.shape.object(&self.kind, &event.record)))
     }
 }
 

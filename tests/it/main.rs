@@ -15,6 +15,7 @@ mod guard;
 mod hands;
 mod history_store;
 mod http_server;
+mod kubernetes;
 mod kubernetes_events;
 mod leadership;
 mod lua;

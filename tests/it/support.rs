@@ -6,8 +6,10 @@
 //!
 //! What a test asserts stays in the test.
 
+pub(crate) mod api_server;
 pub(crate) mod clock;
 pub(crate) mod cluster;
+pub(crate) mod front;
 pub(crate) mod haproxy;
 pub(crate) mod http;
 pub(crate) mod platform;

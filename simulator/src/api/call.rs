@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use super::{Shape, write::Done};
 use crate::{
+    access,
     app::App,
+    kind::Role,
     log::Entry,
     path::{self, Target},
     status::Failure,
@@ -33,6 +35,29 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Create,
+        Self::Delete,
+        Self::Get,
+        Self::List,
+        Self::Patch,
+        Self::Update,
+        Self::Watch,
+    ];
+
+    /// As rules of access name it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Watch => "watch",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+        }
+    }
+
     pub(crate) fn is_write(self) -> bool {
         !matches!(self, Self::Get | Self::List | Self::Watch)
     }
@@ -62,9 +87,12 @@ pub(crate) struct Call {
     pub(crate) target: Target,
     pub(crate) parameters: Parameters,
     pub(crate) shape: Shape,
+    /// Strategic ones count: for the few lists here, replacing them is near enough.
     pub(crate) is_merge_patch: bool,
     /// Null when there is none; an error when it is not JSON.
     pub(crate) body: Result<Value, Failure>,
+    /// The token of the Authorization header.
+    pub(crate) bearer: Option<String>,
     user_agent: String,
     received_at_ms: i64,
 }
@@ -82,7 +110,9 @@ impl Call {
         if parameters.dry_run.is_some() {
             return Err(Failure::bad_request("the simulator does not support dryRun"));
         }
-        let verb = verb(request.method(), &target, &parameters)?;
+        let verb = verb(request.method(), &target, &parameters)
+            .filter(|verb| target.kind.verbs().contains(verb))
+            .ok_or_else(Failure::method_not_allowed)?;
         let (parts, body) = request.into_parts();
         let bytes = to_bytes(body, BODY_LIMIT)
             .await
@@ -94,13 +124,20 @@ impl Call {
                 .map_err(|error| Failure::bad_request(format!("error decoding the body: {error}")))
         };
         let content_type = text(&parts.headers, header::CONTENT_TYPE);
+        let is_merge_patch = match content_type.split(';').next() {
+            Some("application/merge-patch+json") => true,
+            // A custom resource has no such strategy, nor has it in the real server.
+            Some("application/strategic-merge-patch+json") => target.kind.role != Role::Session,
+            _ => false,
+        };
         Ok(Self {
             verb,
             target,
             parameters,
             shape: Shape::accepted(&text(&parts.headers, header::ACCEPT)),
-            is_merge_patch: content_type.split(';').next() == Some("application/merge-patch+json"),
+            is_merge_patch,
             body,
+            bearer: access::bearer(&text(&parts.headers, header::AUTHORIZATION)).map(str::to_owned),
             user_agent: text(&parts.headers, header::USER_AGENT),
             received_at_ms,
         })
@@ -119,6 +156,17 @@ impl Call {
         self.body_text("/spec/state")
     }
 
+    /// `spec.replicas` of the body.
+    pub(crate) fn wanted_replicas(&self) -> Option<i64> {
+        self.body.as_ref().ok()?.pointer("/spec/replicas")?.as_i64()
+    }
+
+    /// The generation annotation of the body.
+    pub(crate) fn generation(&self, app: &App) -> Option<&str> {
+        let annotations = self.body.as_ref().ok()?.pointer("/metadata/annotations")?;
+        annotations.get(&app.options.generation_annotation)?.as_str()
+    }
+
     pub(crate) fn log_entry(
         &self,
         app: &App,
@@ -126,26 +174,26 @@ impl Call {
         done: Option<&Done>,
         rule: Option<u64>,
     ) -> Entry {
-        let annotation = self.body.as_ref().ok().and_then(|body| {
-            let annotations = body.pointer("/metadata/annotations")?;
-            annotations.get(&app.options.generation_annotation)?.as_str()
-        });
         Entry {
             received_at_ms: self.received_at_ms,
             at_ms: jiff::Timestamp::now().as_millisecond(),
             verb: self.verb,
-            subresource: self.target.is_status.then_some("status"),
+            resource: self.target.kind.plural.clone(),
+            subresource: self.target.subresource,
             namespace: self.target.namespace.clone(),
             name: done
-                .map(|done| done.key.name.as_str())
+                .and_then(|done| Some(done.key.as_ref()?.name.as_str()))
                 .or_else(|| self.name())
                 .map(str::to_owned),
             user_agent: self.user_agent.clone(),
+            has_token: self.bearer.is_some(),
+            user: self.bearer.as_ref().and_then(|token| app.access.username(token)),
             state: self.wanted_state().map(str::to_owned),
-            generation: annotation.map(str::to_owned),
+            replicas: self.wanted_replicas(),
+            generation: self.generation(app).map(str::to_owned),
             precondition: self.body_text("/metadata/resourceVersion").map(str::to_owned),
             status,
-            version: done.map(|done| done.version.to_string()),
+            version: done.and_then(|done| Some(done.version?.to_string())),
             is_changed: done.is_some_and(|done| done.is_changed),
             fault: rule,
         }
@@ -157,6 +205,12 @@ impl Call {
 }
 
 impl Parameters {
+    /// The one name a field selector asks for.
+    pub(crate) fn selected_name(&self) -> Option<&str> {
+        let mut parts = self.field_selector.split(',');
+        parts.find_map(|part| part.strip_prefix("metadata.name=")?.split('=').next_back())
+    }
+
     pub(crate) fn wants_bookmarks(&self) -> bool {
         is_true(self.allow_watch_bookmarks.as_deref())
     }
@@ -166,17 +220,19 @@ impl Parameters {
     }
 }
 
-fn verb(method: &Method, target: &Target, parameters: &Parameters) -> Result<Verb, Failure> {
+fn verb(method: &Method, target: &Target, parameters: &Parameters) -> Option<Verb> {
     let is_object = target.name.is_some();
     match (method, is_object) {
-        (&Method::GET, false) if is_true(parameters.watch.as_deref()) => Ok(Verb::Watch),
-        (&Method::GET, false) => Ok(Verb::List),
-        (&Method::GET, true) => Ok(Verb::Get),
-        (&Method::POST, false) if target.namespace.is_some() => Ok(Verb::Create),
-        (&Method::PUT, true) => Ok(Verb::Update),
-        (&Method::PATCH, true) => Ok(Verb::Patch),
-        (&Method::DELETE, true) if !target.is_status => Ok(Verb::Delete),
-        _ => Err(Failure::method_not_allowed()),
+        (&Method::GET, false) if is_true(parameters.watch.as_deref()) => Some(Verb::Watch),
+        (&Method::GET, false) => Some(Verb::List),
+        (&Method::GET, true) => Some(Verb::Get),
+        (&Method::POST, false) if target.namespace.is_some() || !target.kind.is_namespaced => {
+            Some(Verb::Create)
+        }
+        (&Method::PUT, true) => Some(Verb::Update),
+        (&Method::PATCH, true) => Some(Verb::Patch),
+        (&Method::DELETE, true) if target.subresource.is_none() => Some(Verb::Delete),
+        _ => None,
     }
 }
 

@@ -4,15 +4,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{Path, Request, State},
+    http::header,
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
 use serde_json::{Value, json};
 
-use crate::{app::App, kind::Kind, status::Failure};
+use crate::{access, app::App, kind::Kind, path::Subresource, status::Failure};
 
-pub(crate) fn routes() -> Router<Arc<App>> {
+pub(crate) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     Router::new()
         .route("/version", get(async || Json(json!({
             "major": "1", "minor": "34", "gitVersion": "v1.34.0-simulator", "gitCommit": "", "gitTreeState": "clean",
@@ -30,16 +32,23 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/apis", get(groups))
         .route("/apis/{group}", get(group))
         .route("/apis/{group}/{version}", get(resources))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), check_access))
 }
 
-async fn core_resources() -> Json<Value> {
-    Json(json!({
-        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "v1",
-        "resources": [{
-            "name": "namespaces", "singularName": "namespace", "namespaced": false, "kind": "Namespace",
-            "verbs": ["get", "list"], "shortNames": ["ns"],
-        }],
-    }))
+async fn check_access(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let header = request.headers().get(header::AUTHORIZATION);
+    let bearer = header.and_then(|value| access::bearer(value.to_str().ok()?));
+    let allowed = app
+        .access
+        .check_path(request.method(), request.uri().path(), bearer);
+    match allowed {
+        Ok(()) => next.run(request).await,
+        Err(failure) => failure.into_response(),
+    }
+}
+
+async fn core_resources(State(app): State<Arc<App>>) -> Response {
+    resource_list(&app, "", "v1")
 }
 
 /// Every namespace exists; listed are those that hold something.
@@ -88,28 +97,38 @@ fn group_object(kind: &Kind) -> Value {
 }
 
 async fn resources(State(app): State<Arc<App>>, Path((group, version)): Path<(String, String)>) -> Response {
-    let mut resources = Vec::new();
-    for kind in app
-        .kinds
-        .iter()
-        .filter(|kind| kind.group == group && kind.version == version)
-    {
-        resources.push(json!({
-            "name": kind.plural, "singularName": kind.name.to_lowercase(), "namespaced": true, "kind": kind.name,
-            "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
-            "shortNames": kind.short_names,
-        }));
-        resources.push(json!({
-            "name": format!("{}/status", kind.plural), "singularName": "", "namespaced": true, "kind": kind.name,
-            "verbs": ["get", "patch", "update"],
-        }));
-    }
-    if resources.is_empty() {
+    resource_list(&app, &group, &version)
+}
+
+fn resource_list(app: &App, group: &str, version: &str) -> Response {
+    let served = |kind: &&Arc<Kind>| kind.group == group && kind.version == version;
+    let resources: Vec<Value> = app.kinds.iter().filter(served).flat_map(described).collect();
+    let Some(kind) = app.kinds.iter().find(served) else {
         return Failure::unknown_resource().into_response();
-    }
+    };
     Json(json!({
-        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": format!("{group}/{version}"),
-        "resources": resources,
+        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": kind.api_version(), "resources": resources,
     }))
     .into_response()
+}
+
+/// A kind and its subresources, each as a resource of its own.
+fn described(kind: &Arc<Kind>) -> Vec<Value> {
+    let mut resources = vec![json!({
+        "name": kind.plural, "singularName": kind.name.to_lowercase(), "namespaced": kind.is_namespaced,
+        "kind": kind.name, "verbs": kind.verbs(), "shortNames": kind.short_names,
+    })];
+    for subresource in kind.subresources {
+        let mut resource = json!({
+            "name": format!("{}/{}", kind.plural, subresource.as_str()), "singularName": "",
+            "namespaced": kind.is_namespaced, "kind": kind.name, "verbs": ["get", "patch", "update"],
+        });
+        if *subresource == Subresource::Scale {
+            resource["group"] = json!("autoscaling");
+            resource["version"] = json!("v1");
+            resource["kind"] = json!("Scale");
+        }
+        resources.push(resource);
+    }
+    resources
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{Call, Verb, shape::json_response, write::key};
 use crate::{
     app::App,
+    scale,
     schema::Cause,
     selector::Selector,
     settings::GoneAs,
@@ -30,7 +31,13 @@ fn get(app: &App, call: &Call) -> Result<Response, Failure> {
         .store
         .get(kind.index, &key)
         .ok_or_else(|| Failure::not_found(kind, &key.name))?;
-    Ok(json_response(200, call.shape.object(&record)))
+    if call.target.is_scale() {
+        return Ok(json_response(
+            200,
+            Bytes::from(scale::of(&record.value()).to_string()),
+        ));
+    }
+    Ok(json_response(200, call.shape.object(kind, &record)))
 }
 
 fn list(app: &App, call: &Call) -> Result<Response, Failure> {
@@ -38,7 +45,11 @@ fn list(app: &App, call: &Call) -> Result<Response, Failure> {
     if parameters.wants_initial_events() {
         return Err(Failure::bad_request("sendInitialEvents is forbidden for list"));
     }
-    let selector = Selector::parse(&parameters.field_selector, &parameters.label_selector)?;
+    let selector = Selector::parse(
+        &call.target.kind,
+        &parameters.field_selector,
+        &parameters.label_selector,
+    )?;
     let limit = parameters.limit.filter(|limit| *limit > 0);
     let (at, after) = if parameters.continue_token.is_empty() {
         let asked = version(app, &parameters.resource_version)?;
@@ -82,7 +93,7 @@ fn render(call: &Call, page: &Page) -> Bytes {
         if number > 0 {
             bytes.push(b',');
         }
-        bytes.extend_from_slice(&call.shape.object(record));
+        bytes.extend_from_slice(&call.shape.object(&call.target.kind, record));
     }
     bytes.extend_from_slice(b"]}");
     Bytes::from(bytes)
@@ -90,7 +101,11 @@ fn render(call: &Call, page: &Page) -> Bytes {
 
 fn watch(app: &Arc<App>, call: &Call) -> Result<Response, Failure> {
     let parameters = &call.parameters;
-    let selector = Selector::parse(&parameters.field_selector, &parameters.label_selector)?;
+    let selector = Selector::parse(
+        &call.target.kind,
+        &parameters.field_selector,
+        &parameters.label_selector,
+    )?;
     let is_streaming_list = parameters.wants_initial_events();
     if is_streaming_list != (parameters.resource_version_match == "NotOlderThan") {
         let cause = Cause {

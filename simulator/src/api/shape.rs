@@ -28,9 +28,9 @@ impl Shape {
     }
 
     /// One object as JSON.
-    pub(crate) fn object(self, record: &Record) -> Bytes {
+    pub(crate) fn object(self, kind: &Kind, record: &Record) -> Bytes {
         match self {
-            Self::Whole => record.json.clone(),
+            Self::Whole => kind.render(record),
             Self::Metadata => {
                 let (api_version, kind) = ("meta.k8s.io/v1", "PartialObjectMetadata");
                 let object =

@@ -3,11 +3,15 @@
 use axum::{body::Bytes, response::Response};
 use serde_json::{Value, json};
 
-use super::{Call, Shape, Verb, shape::json_response};
+use super::{Call, Verb, shape::json_response};
 use crate::{
+    access,
     app::App,
+    event,
+    kind::Role,
     object::{self, Update},
     patch::merge,
+    scale,
     status::Failure,
     store::{Key, Record},
 };
@@ -19,8 +23,9 @@ const NAME_ATTEMPTS: usize = 5;
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) code: u16,
-    pub(crate) key: Key,
-    pub(crate) version: u64,
+    /// None when nothing was stored.
+    pub(crate) key: Option<Key>,
+    pub(crate) version: Option<u64>,
     pub(crate) is_changed: bool,
     body: Body,
 }
@@ -28,24 +33,24 @@ pub(crate) struct Done {
 #[derive(Debug)]
 enum Body {
     Object(std::sync::Arc<Record>),
-    Status(Value),
+    Value(Value),
 }
 
 impl Done {
     fn object(code: u16, record: std::sync::Arc<Record>, is_changed: bool) -> Self {
         Self {
             code,
-            key: record.key.clone(),
-            version: record.version,
+            key: Some(record.key.clone()),
+            version: Some(record.version),
             is_changed,
             body: Body::Object(record),
         }
     }
 
-    pub(crate) fn into_response(self, shape: Shape) -> Response {
+    pub(crate) fn into_response(self, call: &Call) -> Response {
         let bytes = match self.body {
-            Body::Object(record) => shape.object(&record),
-            Body::Status(status) => Bytes::from(status.to_string()),
+            Body::Object(record) => call.shape.object(&call.target.kind, &record),
+            Body::Value(value) => Bytes::from(value.to_string()),
         };
         json_response(self.code, bytes)
     }
@@ -58,6 +63,13 @@ pub(crate) fn carry_out(app: &App, call: &Call) -> Result<Done, Failure> {
     }
     let body = call.body.clone()?;
     match call.verb {
+        Verb::Create if call.target.kind.role == Role::TokenReview => Ok(Done {
+            code: 201,
+            key: None,
+            version: None,
+            is_changed: false,
+            body: Body::Value(access::review(&app.access, &call.target.kind, &body)?),
+        }),
         Verb::Create => create(app, call, &body),
         Verb::Delete => delete(app, call, &body),
         Verb::Update => update(app, call, Update::Replace, body),
@@ -70,7 +82,10 @@ fn create(app: &App, call: &Call, body: &Value) -> Result<Done, Failure> {
     let is_generated = body["metadata"]["name"].is_null();
     for _ in 0..NAME_ATTEMPTS {
         let (key, object) = object::create(&call.target, body.clone(), false)?;
-        if let Some(record) = app.store.create(kind.index, &key, object) {
+        if let Some(record) = app.store.create(kind.index, &key, kind.stored(object)) {
+            if kind.role == Role::Event {
+                app.store.trim(kind.index, event::MOST);
+            }
             return Ok(Done::object(201, record, true));
         }
         if !is_generated {
@@ -85,7 +100,12 @@ fn update(app: &App, call: &Call, how: Update, body: Value) -> Result<Done, Fail
     if !body.is_object() {
         return Err(Failure::bad_request("the body of the request is not an object"));
     }
+    let is_scale = call.target.is_scale();
     let written = app.store.modify(kind.index, &key, |old| {
+        if is_scale {
+            return scale::update(kind, how, old, body);
+        }
+        let old = kind.served(old.clone());
         let new = match how {
             Update::Replace => body,
             Update::Patch => {
@@ -94,10 +114,16 @@ fn update(app: &App, call: &Call, how: Update, body: Value) -> Result<Done, Fail
                 new
             }
         };
-        object::update(&call.target, how, old, new)
+        object::update(&call.target, how, &old, new).map(|new| kind.stored(new))
     });
     let written = written.unwrap_or_else(|| Err(Failure::not_found(kind, &key.name)))?;
-    Ok(Done::object(200, written.record, written.is_changed))
+    let mut done = Done::object(200, written.record, written.is_changed);
+    if let Body::Object(record) = &done.body
+        && is_scale
+    {
+        done.body = Body::Value(scale::of(&record.value()));
+    }
+    Ok(done)
 }
 
 fn delete(app: &App, call: &Call, body: &Value) -> Result<Done, Failure> {
@@ -121,18 +147,18 @@ fn delete(app: &App, call: &Call, body: &Value) -> Result<Done, Failure> {
     let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details });
     Ok(Done {
         code: 200,
-        key,
-        version: record.version,
+        key: Some(key),
+        version: Some(record.version),
         is_changed: true,
-        body: Body::Status(status),
+        body: Body::Value(status),
     })
 }
 
-/// The key of a call that names an object in a namespace.
+/// The key of a call that names an object; that of an object of the cluster has no namespace.
 pub(super) fn key(call: &Call) -> Result<Key, Failure> {
     match (&call.target.namespace, &call.target.name) {
-        (Some(namespace), Some(name)) => Ok(Key {
-            namespace: namespace.clone(),
+        (namespace, Some(name)) if namespace.is_some() == call.target.kind.is_namespaced => Ok(Key {
+            namespace: namespace.clone().unwrap_or_default(),
             name: name.clone(),
         }),
         _ => Err(Failure::method_not_allowed()),

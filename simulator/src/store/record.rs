@@ -23,31 +23,26 @@ pub(crate) struct Record {
     pub(crate) json: Bytes,
 }
 
-/// The fields the controller and the counters look at.
+/// The fields the controllers look at.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Glance {
     pub(crate) metadata: GlanceMetadata,
     pub(crate) spec: GlanceSpec,
-    pub(crate) status: GlanceStatus,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct GlanceMetadata {
     pub(crate) uid: String,
+    pub(crate) generation: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct GlanceSpec {
     pub(crate) state: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct GlanceStatus {
-    pub(crate) phase: Option<String>,
+    pub(crate) replicas: Option<i64>,
 }
 
 /// What happened to an object.

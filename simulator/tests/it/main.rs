@@ -5,9 +5,14 @@
     reason = "clippy knows test functions, not the helpers they share"
 )]
 
+mod access;
 mod controller;
+mod event;
 mod fault;
 mod read;
+mod rule;
 mod support;
+mod token;
 mod watch;
+mod workload;
 mod write;

@@ -60,6 +60,19 @@ impl Lab {
         answer(request.body(body.to_string()).send().await.unwrap()).await
     }
 
+    /// A request with a token.
+    pub(crate) async fn send_as(&self, token: &str, method: Method, path: &str, body: Value) -> Answer {
+        let url = format!("{}{path}", self.simulator.url());
+        let kind = if method == Method::PATCH {
+            MERGE_PATCH
+        } else {
+            "application/json"
+        };
+        let request = self.client.request(method, url).header("content-type", kind);
+        let request = request.bearer_auth(token).body(body.to_string());
+        answer(request.send().await.unwrap()).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         answer(self.open(path).await).await
     }
@@ -153,6 +166,25 @@ pub(crate) fn session(name: &str, state: &str) -> Value {
     json!({ "metadata": { "name": name }, "spec": { "user": "ada", "template": "desktop", "state": state } })
 }
 
+/// A Deployment or StatefulSet that the real server would take as well.
+pub(crate) fn workload(name: &str, replicas: Option<u32>) -> Value {
+    let labels = json!({ "app": name });
+    let mut body = json!({
+        "metadata": { "name": name },
+        "spec": {
+            "selector": { "matchLabels": labels },
+            "template": {
+                "metadata": { "labels": labels },
+                "spec": { "containers": [{ "name": "desktop", "image": "desktop" }] },
+            },
+        },
+    });
+    if let Some(replicas) = replicas {
+        body["spec"]["replicas"] = json!(replicas);
+    }
+    body
+}
+
 pub(crate) fn version(object: &Value) -> String {
     object["metadata"]["resourceVersion"].as_str().unwrap().to_owned()
 }
@@ -183,7 +215,11 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) async fn of(lab: &Lab, query: &str) -> Self {
-        let response = lab.open(&format!("{SESSIONS}?watch=true&{query}")).await;
+        Self::at(lab, SESSIONS, query).await
+    }
+
+    pub(crate) async fn at(lab: &Lab, collection: &str, query: &str) -> Self {
+        let response = lab.open(&format!("{collection}?watch=true&{query}")).await;
         assert_eq!(response.status().as_u16(), 200);
         Self {
             response,

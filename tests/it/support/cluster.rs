@@ -22,6 +22,8 @@ pub(crate) struct Builder {
     replicas: usize,
     redis: RedisChoice,
     platform: Settings,
+    simulator: Option<Platform>,
+    kubernetes_url: Option<String>,
     timings: Timings,
     has_proxies: bool,
     flags: Flags,
@@ -58,6 +60,18 @@ impl Builder {
         self
     }
 
+    /// A platform that was started before.
+    pub(crate) fn on(mut self, simulator: Platform) -> Self {
+        self.simulator = Some(simulator);
+        self
+    }
+
+    /// Another way to the API server than straight to the platform.
+    pub(crate) fn kubernetes_url(mut self, url: &str) -> Self {
+        self.kubernetes_url = Some(url.to_owned());
+        self
+    }
+
     /// The times of the protocol; default: [`Timings::STEADY`].
     pub(crate) fn timings(mut self, timings: Timings) -> Self {
         self.timings = timings;
@@ -87,7 +101,10 @@ impl Builder {
     /// Starts everything and waits until the replicas are ready.
     pub(crate) async fn start(self) -> TestCluster {
         let redis = Redis::start(self.redis).await;
-        let platform = Platform::start(self.platform).await;
+        let platform = match self.simulator {
+            Some(simulator) => simulator,
+            None => Platform::start(self.platform).await,
+        };
         let database = postgres::database().await;
         let prefix = format!("t{}", uuid::Uuid::new_v4().simple());
         let mut flags = self.flags;
@@ -96,7 +113,10 @@ impl Builder {
             .set("redis-url", redis.url())
             .set("redis-prefix", &prefix)
             .set("postgres-url", &database)
-            .set("kubernetes-url", platform.url());
+            .set(
+                "kubernetes-url",
+                self.kubernetes_url.as_deref().unwrap_or(platform.url()),
+            );
         let proxies = if self.has_proxies {
             Some(Proxies::start(&mut flags, &redis, &platform, &database).await)
         } else {
@@ -142,6 +162,8 @@ impl TestCluster {
             replicas: 1,
             redis: RedisChoice::Shared,
             platform: Platform::quick(),
+            simulator: None,
+            kubernetes_url: None,
             timings: Timings::STEADY,
             has_proxies: false,
             flags: Flags::quick(),

@@ -180,6 +180,22 @@ impl Platform {
         (of("starts"), of("stops"))
     }
 
+    /// From now on every request needs rights: `admin` may do everything, `account` what `rules` (of a Role) allow.
+    pub(crate) async fn enforce_rights(&self, admin: &str, account: &str, rules: &Value) {
+        let role = json!({ "token": account, "rules": rules });
+        self.call(Method::POST, "/simulator/roles", Some(&role)).await;
+        let wanted = json!({ "enforce": true, "admin_token": admin });
+        self.call(Method::PUT, "/simulator/rbac", Some(&wanted)).await;
+    }
+
+    /// Gives an account other rights than it had.
+    pub(crate) async fn replace_rights(&self, account: &str, rules: &Value) {
+        self.call(Method::DELETE, &format!("/simulator/roles?token={account}"), None)
+            .await;
+        let role = json!({ "token": account, "rules": rules });
+        self.call(Method::POST, "/simulator/roles", Some(&role)).await;
+    }
+
     /// Requests of a verb so far, answered or not.
     pub(crate) async fn requests(&self, verb: &str) -> u64 {
         let stats = self.call(Method::GET, "/simulator/stats", None).await;

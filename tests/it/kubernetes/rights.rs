@@ -1,0 +1,47 @@
+//! The documented rights are enough; without one of them the service says which.
+
+use serde_json::json;
+
+use super::stage::Stage;
+use super::{Kind, for_each_kind};
+use crate::support::front::Asks;
+use crate::support::{SOON, eventually};
+
+async fn documented_role_is_all_that_is_needed(kind: Kind) {
+    let stage = Stage::start(kind).await;
+    stage.asleep("s").await;
+    stage.open("s", "a").await;
+    stage.wait_for("s", "running").await;
+    stage.by_hand("s", Asks::Rest).await;
+    eventually(SOON, "it is undone", async || stage.is_asked_to_run("s").await).await;
+    stage.wait_for("s", "running").await;
+    assert_eq!(stage.server.front.refusals(), Vec::<String>::new());
+}
+
+for_each_kind!(documented_role_is_all_that_is_needed);
+
+#[tokio::test]
+async fn session_that_may_not_be_written_stays_as_it_is_and_its_caller_learns_why() {
+    let stage = Stage::start(Kind::Session).await;
+    if stage.server.is_real() {
+        return;
+    }
+    stage.running("s").await;
+    let readable = json!([{
+        "apiGroups": ["stream.space"], "resources": ["sessions"], "verbs": ["get", "list", "watch"],
+    }]);
+    stage
+        .cluster
+        .platform
+        .replace_rights("connection-tracker", &readable)
+        .await;
+    stage.idle("s").await;
+    eventually(SOON, "it was tried", async || {
+        stage.statuses("s", Asks::Rest).contains(&Some(403))
+    })
+    .await;
+    assert!(stage.is_asked_to_run("s").await);
+    let answer = stage.cluster.api().session("s").await.expect(200);
+    let told = answer.body.to_string();
+    assert!(told.contains("cannot patch resource"), "{told}");
+}
