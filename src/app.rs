@@ -12,7 +12,7 @@ use crate::http::server::Limits;
 use crate::http::{self, Api, Health, Load};
 use crate::lease;
 use crate::lifecycle::Tasks;
-use crate::platform::{self, Measured, Platform};
+use crate::platform::{self, Measured, Platform, TokenReviewer};
 use crate::service::access::{Access, Authenticator};
 use crate::service::act::Actor;
 use crate::service::activity::Activity;
@@ -29,7 +29,7 @@ use crate::service::restore::Restorer;
 use crate::service::sessions::Sessions;
 use crate::service::stats::Stats;
 use crate::service::sweeper::Sweeper;
-use crate::service::tokens::Tokens;
+use crate::service::tokens::{Surroundings, TokenReviews, Tokens};
 use crate::service::wait::Waiting;
 use crate::service::wake::Waker;
 use crate::store::postgres::Postgres;
@@ -61,8 +61,8 @@ impl App {
         config.validate()?;
         // Two groups: servers end first, and only then what their requests need.
         let (tasks, servers) = (Tasks::new(), Tasks::new());
-        let access = access(config, &tasks).await?;
         let metrics = Metrics::new();
+        let access = access(config, &metrics, &tasks).await?;
         let store = RedisStore::new(config, &metrics)?;
         let postgres = Postgres::connect_lazy(&config.postgres)?.with_metrics(&metrics);
         let platform = platform::connect(&config.kubernetes, &config.scale).await?;
@@ -236,13 +236,22 @@ impl Parts {
 }
 
 /// What tells who calls.
-async fn access(config: &Config, tasks: &Tasks) -> anyhow::Result<Access> {
+async fn access(config: &Config, metrics: &Metrics, tasks: &Tasks) -> anyhow::Result<Access> {
     let mut authenticators = Vec::new();
     if let Some(path) = &config.auth.auth_tokens_file {
-        let has_namespaces = config.kubernetes.has_namespaces_in_ids();
-        authenticators.push(Authenticator::Tokens(
-            Tokens::start(path, has_namespaces, tasks).await?,
-        ));
+        let audience = config.auth.auth_token_review_audience.as_deref();
+        let surroundings = Surroundings {
+            has_namespaces: config.kubernetes.has_namespaces_in_ids(),
+            has_reviews: audience.is_some(),
+        };
+        let tokens = Tokens::start(path, surroundings, tasks).await?;
+        // The file first: it is asked without a network.
+        authenticators.push(Authenticator::Tokens(tokens.clone()));
+        if let Some(audience) = audience {
+            let reviewer = TokenReviewer::connect(&config.kubernetes, audience).await?;
+            let reviews = TokenReviews::new(tokens, reviewer, &config.auth, metrics.review.clone());
+            authenticators.push(Authenticator::Cluster(Box::new(reviews)));
+        }
     }
     let access = Access::new(authenticators);
     if access.is_open() {

@@ -81,6 +81,7 @@ impl Config {
         self.brake.validate()?;
         self.redis.validate()?;
         self.kubernetes.validate()?;
+        self.auth.validate()?;
         self.http.validate(self.auth.is_configured())
     }
 }

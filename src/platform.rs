@@ -23,6 +23,7 @@ use crate::domain::{Generation, SessionId};
 
 pub use custom_resource::CustomResource;
 pub use kubernetes::ConnectError;
+pub use kubernetes::token_review::{Identity, ReviewError, TokenReviewer};
 pub use measured::Measured;
 pub use scale::Scale;
 
@@ -110,6 +111,30 @@ pub enum PlatformEvent {
     Deleted(PlatformObject),
 }
 
+/// What keeps a hibernation that is late from landing after the wake that cancelled it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fence {
+    /// Each patch leaves its generation on the object, so every wake makes a newer version of it.
+    Annotation,
+    /// The patch can leave no mark on the object: acts are told to wakes for this long. Objects then carry no
+    /// annotation, and a patch that changes nothing makes no version.
+    Timeout(Duration),
+}
+
+impl Fence {
+    /// How long after its confirmation a patch may still be sent. It contains the wait for a replica of Redis
+    /// (1.5 s); a longer pause than this only means that the object is read again.
+    pub const SEND_WITHIN: Duration = Duration::from_secs(2);
+    /// What the platform may still do with a patch that its caller has given up, and the drift of two clocks.
+    const AFTERMATH: Duration = Duration::from_secs(3);
+
+    /// The fence of patches that take effect within `timeout` of being sent, or never.
+    #[must_use]
+    pub fn of_timeout(timeout: Duration) -> Self {
+        Self::Timeout(timeout + Self::SEND_WITHIN + Self::AFTERMATH)
+    }
+}
+
 /// What became of something that was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Telling {
@@ -171,6 +196,27 @@ pub trait Platform: Send + Sync + 'static {
     /// Version of a consistent list taken now; lower than a version seen before only when the platform
     /// itself was restored from an older state.
     fn list_version<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<String, PlatformError>>;
+
+    /// What fences a late patch here.
+    fn fence(&self) -> Fence {
+        Fence::Annotation
+    }
+
+    /// Takes everything of ours off the object, if it still has `version`; answers the object as it is then.
+    /// A platform that leaves nothing there refuses.
+    fn unmark<'a>(
+        &'a self,
+        session: &'a SessionId,
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<PlatformObject, PlatformError>> {
+        let _ = (session, version);
+        let refused = PlatformError::Refused {
+            doing: "taking our marks off the session's object",
+            status: 501,
+            detail: "this platform leaves no marks, or cannot take them off".to_owned(),
+        };
+        Box::pin(std::future::ready(Err(refused)))
+    }
 }
 
 /// Makes the configured platform; asks the API server nothing, so it may be away. Must be called within a

@@ -22,6 +22,7 @@ use super::state::Api;
 use crate::domain::SessionId;
 use crate::domain::access::{Caller, Role, Scope};
 use crate::service::TrackError;
+use crate::service::access::Unauthenticated;
 
 /// Lets a request through with its [`Caller`], or answers it.
 pub(super) async fn admit(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
@@ -50,10 +51,12 @@ async fn check(api: &Api, parts: &mut Parts) -> Result<Caller, Response> {
         api.access.refused(client, method.as_str(), template, why);
         problem.into_response()
     };
-    let caller = api
-        .access
-        .caller(bearer(&parts.headers))
-        .map_err(|error| refused(None, error.into()))?;
+    let caller = match api.access.caller(bearer(&parts.headers)).await {
+        Ok(caller) => caller,
+        // Nobody was refused, and what is away was told of once.
+        Err(error @ Unauthenticated::Unavailable) => return Err(Problem::from(error).into_response()),
+        Err(error) => return Err(refused(None, error.into())),
+    };
     let Some(permission) = permission::find(method.as_str(), template) else {
         tracing::error!(
             method = method.as_str(),

@@ -167,7 +167,17 @@ impl From<TrackError> for Problem {
 
 impl From<Unauthenticated> for Problem {
     fn from(error: Unauthenticated) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", error.to_string())
+        let text = error.to_string();
+        match error {
+            Unauthenticated::Missing | Unauthenticated::Unknown | Unauthenticated::Unnamed => {
+                Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", text)
+            }
+            // Not 401: gateways keep their users and repeat, where they would look for another token.
+            Unauthenticated::Unavailable => {
+                let name = "authentication-unavailable";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, name, text).retry()
+            }
+        }
     }
 }
 

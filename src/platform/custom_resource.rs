@@ -22,6 +22,7 @@ use super::kubernetes::client::MANAGER;
 use super::kubernetes::complaint::Regarded;
 use super::kubernetes::error::Subject;
 use super::kubernetes::events::Regarding;
+use super::kubernetes::name::Place;
 use super::kubernetes::object::{GENERATION_ANNOTATION, Read, is_version};
 use super::kubernetes::server::Server;
 use super::kubernetes::watch;
@@ -32,6 +33,7 @@ use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
 
 const READING: &str = "reading the session's object";
+const UNMARKING: &str = "taking the annotation off the session's object";
 const LISTING: &str = "reading the version of a list";
 const TOUCHING: &str = "writing the activity of the session's object";
 const WRITING: &str = "writing the session's object";
@@ -119,6 +121,16 @@ impl CustomResource {
             "resourceVersion": version,
             "annotations": {(GENERATION_ANNOTATION): generation.to_string()},
         });
+        self.send(WRITING, place, patch).await
+    }
+
+    /// One merge patch; its answer is the object as written.
+    async fn send(
+        &self,
+        doing: &'static str,
+        place: Place<'_>,
+        patch: serde_json::Value,
+    ) -> Result<PlatformObject, PlatformError> {
         let patch = Patch::Merge(patch);
         let parameters = PatchParams {
             field_manager: Some(MANAGER.to_owned()),
@@ -128,11 +140,22 @@ impl CustomResource {
         let request = api.patch(place.name, &parameters, &patch);
         let object = self
             .server
-            .call(WRITING, Some(self.subject(place.name)), request)
+            .call(doing, Some(self.subject(place.name)), request)
             .await?;
         let parsed = self.parser.read(place.namespace, &object);
         let regarded = self.regarded(place.namespace, &object);
-        self.server.written(WRITING, &regarded, parsed)
+        self.server.written(doing, &regarded, parsed)
+    }
+
+    async fn take_marks(&self, session: &SessionId, version: &str) -> Result<PlatformObject, PlatformError> {
+        let place = self.server.place(UNMARKING, session)?;
+        if !is_version(version) {
+            return Err(PlatformError::Conflict { doing: UNMARKING });
+        }
+        let patch = json!({
+            "metadata": {"resourceVersion": version, "annotations": {(GENERATION_ANNOTATION): null}},
+        });
+        self.send(UNMARKING, place, patch).await
     }
 }
 
@@ -202,5 +225,13 @@ impl Platform for CustomResource {
             self.server.list_version(place.namespace, &self.resource).await
         }
         .boxed()
+    }
+
+    fn unmark<'a>(
+        &'a self,
+        session: &'a SessionId,
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<PlatformObject, PlatformError>> {
+        self.take_marks(session, version).boxed()
     }
 }

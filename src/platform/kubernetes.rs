@@ -13,6 +13,7 @@ pub(super) mod name;
 pub(super) mod object;
 pub(super) mod patience;
 pub(super) mod server;
+pub(super) mod token_review;
 pub(super) mod watch;
 
 /// Why the platform cannot be used at all: the settings are wrong. An API server that is away is no

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{Platform, PlatformError, PlatformEvent, Telling, Told};
+use super::{Fence, Platform, PlatformError, PlatformEvent, Telling, Told};
 use crate::domain::happening::Happening;
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
@@ -111,5 +111,17 @@ impl Platform for Measured {
 
     fn list_version<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<String, PlatformError>> {
         self.measure(Verb::ListVersion, session, self.inner.list_version(session))
+    }
+
+    fn fence(&self) -> Fence {
+        self.inner.fence()
+    }
+
+    fn unmark<'a>(
+        &'a self,
+        session: &'a SessionId,
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<PlatformObject, PlatformError>> {
+        self.measure(Verb::Write, session, self.inner.unmark(session, version))
     }
 }

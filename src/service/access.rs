@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::tokens::Tokens;
+use super::tokens::{TokenReviews, Tokens};
 use crate::domain::access::Caller;
 
 /// Longer ones are not looked at, so that nobody has megabytes hashed; tokens of identity providers and
@@ -14,23 +14,24 @@ const MAX_TOKEN_BYTES: usize = 4096;
 /// Refused calls are told of at most this often: a gateway with a wrong token repeats itself.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// What can tell whose token a call carries. A cluster that is asked over the network would be another one.
-#[derive(Debug)]
+/// What can tell whose token a call carries.
 pub enum Authenticator {
     /// The file of tokens.
     Tokens(Tokens),
+    /// The cluster whose ServiceAccounts call, asked over the network.
+    Cluster(Box<TokenReviews>),
 }
 
 impl Authenticator {
-    fn caller(&self, token: &str) -> Option<Caller> {
+    async fn caller(&self, token: &str) -> Result<Caller, Unauthenticated> {
         match self {
-            Self::Tokens(tokens) => tokens.caller(token),
+            Self::Tokens(tokens) => tokens.caller(token).ok_or(Unauthenticated::Unknown),
+            Self::Cluster(reviews) => reviews.caller(token).await,
         }
     }
 }
 
 /// Knows who calls.
-#[derive(Debug)]
 pub struct Access {
     authenticators: Vec<Authenticator>,
     refusals: Mutex<Refusals>,
@@ -43,7 +44,7 @@ struct Refusals {
     told_at: Option<Instant>,
 }
 
-/// A call without a token, or with one that nobody knows.
+/// A call without a token, or with one of which nobody says whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unauthenticated {
     /// It carries none.
@@ -52,6 +53,12 @@ pub enum Unauthenticated {
     /// Nobody knows it.
     #[error("the token is not known; was it replaced by another?")]
     Unknown,
+    /// The cluster knows it, but nothing says what its account may do.
+    #[error("the cluster knows the token, but the service was not told of its account; is it named there?")]
+    Unnamed,
+    /// It may be a good one: who could tell cannot be asked.
+    #[error("whose token it is cannot be asked now; keep the user connected and send the same call again")]
+    Unavailable,
 }
 
 impl Access {
@@ -74,18 +81,22 @@ impl Access {
     ///
     /// # Errors
     /// [`Unauthenticated`] when that cannot be said.
-    pub fn caller(&self, token: Option<&str>) -> Result<Caller, Unauthenticated> {
+    pub async fn caller(&self, token: Option<&str>) -> Result<Caller, Unauthenticated> {
         if self.is_open() {
             return Ok(Caller::anonymous());
         }
         let token = token.ok_or(Unauthenticated::Missing)?;
+        let mut why = Unauthenticated::Unknown;
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(Unauthenticated::Unknown);
+            return Err(why);
         }
-        let mut known = self.authenticators.iter();
-        known
-            .find_map(|authenticator| authenticator.caller(token))
-            .ok_or(Unauthenticated::Unknown)
+        for authenticator in &self.authenticators {
+            match authenticator.caller(token).await {
+                Ok(caller) => return Ok(caller),
+                Err(error) => why = error,
+            }
+        }
+        Err(why)
     }
 
     /// Tells of a call that was refused, by `client` if that is known; often repeated ones are counted.
@@ -120,10 +131,10 @@ impl Access {
 mod tests {
     use super::*;
 
-    #[test]
-    fn where_nobody_is_asked_everybody_may_do_everything() {
+    #[tokio::test]
+    async fn where_nobody_is_asked_everybody_may_do_everything() {
         let open = Access::new(Vec::new());
-        assert_eq!(open.caller(None), Ok(Caller::anonymous()));
-        assert_eq!(open.caller(Some("anything")), Ok(Caller::anonymous()));
+        assert_eq!(open.caller(None).await, Ok(Caller::anonymous()));
+        assert_eq!(open.caller(Some("anything")).await, Ok(Caller::anonymous()));
     }
 }

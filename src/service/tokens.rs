@@ -1,12 +1,16 @@
-//! Bearer tokens by their SHA-256, from a file that is read again whenever it changes.
+//! Bearer tokens by their SHA-256, and accounts of the cluster, from a file that is read again whenever it changes.
 //!
 //! The tokens themselves are neither in the file nor kept here, and no text made here repeats a word of a
 //! line that was not understood: somebody may have put a token where its hash belongs.
 
 mod file;
+mod jwt;
+mod lane;
+mod outage;
+mod review;
 mod source;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,6 +21,7 @@ use crate::domain::access::Caller;
 use crate::lifecycle::Tasks;
 
 pub use file::line;
+pub use review::TokenReviews;
 pub use source::LoadError;
 use source::Source;
 
@@ -29,32 +34,75 @@ pub fn digest(token: &[u8]) -> Digest {
     Sha256::digest(token).into()
 }
 
-/// The tokens of one moment.
+/// What the rest of the configuration means to the file.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings {
+    /// Ids of sessions begin with a namespace.
+    pub has_namespaces: bool,
+    /// The API server is asked about tokens that are not in the file.
+    pub has_reviews: bool,
+}
+
+/// What a caller shows itself by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Credential {
+    /// A token of that hash.
+    Token(Digest),
+    /// A token that the cluster says is this user's.
+    Account(String),
+    /// A token of anybody whom the cluster says to be in this group.
+    Group(String),
+}
+
+/// The file of one moment.
 ///
-/// They are found by their hash in a map. That is not a comparison in constant time, and need not be one: what
+/// Tokens are found by their hash in a map. That is not a comparison in constant time, and need not be one: what
 /// time could tell is how a hash compares, and nobody can choose tokens by the bits of their hash; besides,
 /// the map hashes again with a random key of this process.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Table {
     callers: HashMap<Digest, Caller>,
+    accounts: HashMap<String, Caller>,
+    /// In the order of the file: the first that fits holds.
+    groups: Vec<(String, Caller)>,
 }
 
 impl Table {
-    fn insert(&mut self, digest: Digest, caller: Caller) {
-        self.callers.insert(digest, caller);
+    fn insert(&mut self, credential: Credential, caller: Caller) {
+        match credential {
+            Credential::Token(digest) => drop(self.callers.insert(digest, caller)),
+            Credential::Account(username) => drop(self.accounts.insert(username, caller)),
+            Credential::Group(name) => self.groups.push((name, caller)),
+        }
     }
 
-    /// The hashes and rights of each client, by its name.
-    fn by_client(&self) -> BTreeMap<&str, (&Caller, Vec<&Digest>)> {
-        let mut clients: BTreeMap<&str, (&Caller, Vec<&Digest>)> = BTreeMap::new();
-        for (digest, caller) in &self.callers {
+    /// An account that is named itself is what its line says, whatever its groups.
+    fn account(&self, username: &str, groups: &[String]) -> Option<&Caller> {
+        let of_group = || self.groups.iter().find(|(name, _)| groups.contains(name));
+        self.accounts
+            .get(username)
+            .or_else(|| of_group().map(|(_, caller)| caller))
+    }
+
+    /// The credentials and rights of each client, by its name.
+    fn by_client(&self) -> BTreeMap<&str, (&Caller, BTreeSet<Credential>)> {
+        let tokens = self.callers.iter();
+        let tokens = tokens.map(|(digest, caller)| (Credential::Token(*digest), caller));
+        let accounts = self.accounts.iter();
+        let accounts = accounts.map(|(name, caller)| (Credential::Account(name.clone()), caller));
+        let groups = self.groups.iter();
+        let groups = groups.map(|(name, caller)| (Credential::Group(name.clone()), caller));
+        let mut clients: BTreeMap<&str, (&Caller, BTreeSet<Credential>)> = BTreeMap::new();
+        for (credential, caller) in tokens.chain(accounts).chain(groups) {
             let name = caller.name().unwrap_or_default();
-            clients.entry(name).or_insert((caller, Vec::new())).1.push(digest);
-        }
-        for (_, digests) in clients.values_mut() {
-            digests.sort_unstable();
+            let (_, credentials) = clients.entry(name).or_insert((caller, BTreeSet::new()));
+            credentials.insert(credential);
         }
         clients
+    }
+
+    fn accounts(&self) -> usize {
+        self.accounts.len() + self.groups.len()
     }
 
     /// Names of clients that came, went, or have other tokens or rights than in `before`.
@@ -89,19 +137,24 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Reads the file, and goes on reading it whenever it changes. `has_namespaces` says whether ids of sessions
-    /// begin with a namespace.
+    /// Reads the file, and goes on reading it whenever it changes.
     ///
     /// # Errors
     /// [`LoadError`] when the file cannot be read now, or a line of it cannot be understood; later the tokens
     /// that were in force stay.
-    pub async fn start(path: &Path, has_namespaces: bool, tasks: &Tasks) -> Result<Self, LoadError> {
-        let (source, table) = Source::open(path, has_namespaces).await?;
+    pub async fn start(path: &Path, surroundings: Surroundings, tasks: &Tasks) -> Result<Self, LoadError> {
+        let (source, table) = Source::open(path, surroundings).await?;
         tracing::info!(
             clients = table.by_client().len(),
             tokens = table.callers.len(),
+            accounts = table.accounts(),
             "callers are asked for their token"
         );
+        if surroundings.has_reviews && table.accounts() == 0 {
+            tracing::warn!(
+                "the file names no account of the cluster yet (service_account=, group=): none is let in"
+            );
+        }
         let tokens = Self {
             table: Arc::new(ArcSwap::from_pointee(table)),
         };
@@ -115,6 +168,12 @@ impl Tokens {
         self.table.load().callers.get(&digest(token.as_bytes())).cloned()
     }
 
+    /// Who somebody is that the cluster vouches for; `None` when the file does not name it.
+    #[must_use]
+    pub fn account(&self, username: &str, groups: &[String]) -> Option<Caller> {
+        self.table.load().account(username, groups).cloned()
+    }
+
     /// Puts other tokens in force; requests under way keep what they were let in by.
     fn replace(&self, table: Table) {
         let before = self.table.load_full();
@@ -125,6 +184,7 @@ impl Tokens {
         tracing::info!(
             clients = table.by_client().len(),
             tokens = table.callers.len(),
+            accounts = table.accounts(),
             added = changes.added,
             removed = changes.removed,
             changed = changes.changed,
@@ -143,7 +203,7 @@ mod tests {
         let mut table = Table::default();
         for (token, client) in entries {
             let caller = Caller::new(client, &[Role::Reader], Scope::All);
-            table.insert(digest(token.as_bytes()), caller);
+            table.insert(Credential::Token(digest(token.as_bytes())), caller);
         }
         table
     }
@@ -163,5 +223,20 @@ mod tests {
             (&*changes.added, &*changes.removed, &*changes.changed),
             ("dan, eve", "cem", "ann")
         );
+    }
+
+    #[test]
+    fn an_account_is_what_its_own_line_says_and_else_what_the_first_of_its_groups_is() {
+        let mut table = Table::default();
+        let caller = |name: &str| Caller::new(name, &[Role::Reader], Scope::All);
+        table.insert(Credential::Group("second".to_owned()), caller("b"));
+        table.insert(Credential::Group("first".to_owned()), caller("a"));
+        table.insert(Credential::Account("ann".to_owned()), caller("ann"));
+        let groups = ["first".to_owned(), "second".to_owned()];
+        let of = |username: &str, groups: &[String]| table.account(username, groups).cloned();
+        assert_eq!(of("ann", &groups), Some(caller("ann")));
+        assert_eq!(of("ben", &groups), Some(caller("b")));
+        assert_eq!(of("ben", &groups[..1]), Some(caller("a")));
+        assert_eq!(of("ben", &[]), None);
     }
 }

@@ -17,6 +17,7 @@ mod label;
 mod platform;
 mod process;
 mod redis;
+mod review;
 mod sweep;
 mod wake;
 
@@ -37,6 +38,7 @@ pub use self::http::{Class, HttpMetrics, InFlight, OpenConnection, RouteMetrics,
 pub use self::label::{Counters, Gauges, Histograms, Label};
 pub use self::platform::{EventOutcome, PlatformMetrics, PlatformOutcome, Verb};
 pub use self::redis::{Connect, Failure, RedisMetrics, Repeat, ScriptMetrics};
+pub use self::review::{ReviewMetrics, ReviewOutcome};
 pub use self::sweep::{HibernationStep, LeadershipMetrics, ReviewResult, SweepMetrics};
 pub use self::wake::{WakeMetrics, WakeStep};
 
@@ -50,6 +52,8 @@ pub struct Metrics {
     pub http: HttpMetrics,
     /// Opens, heartbeats and closes by what became of them.
     pub connection: ConnectionMetrics,
+    /// Reviews of tokens.
+    pub review: ReviewMetrics,
     /// Calls of scripts, connections to the server.
     pub redis: RedisMetrics,
     /// Calls of Postgres.
@@ -95,6 +99,7 @@ impl Metrics {
         let mut catalogue = Catalogue::default();
         let http = HttpMetrics::new(&mut catalogue);
         let connection = ConnectionMetrics::new(&mut catalogue);
+        let review = ReviewMetrics::new(&mut catalogue);
         let redis = RedisMetrics::new(&mut catalogue);
         let postgres = catalogue.counters("tracker_postgres_calls_total", "Calls of Postgres by outcome");
         let postgres_duration = catalogue.histogram(
@@ -113,6 +118,7 @@ impl Metrics {
         Self {
             http,
             connection,
+            review,
             redis,
             postgres,
             postgres_duration,

@@ -1,9 +1,11 @@
-//! The file of tokens: one line per token, in words that need no manual.
+//! The file of tokens: one line per token or account, in words that need no manual.
 //!
 //! ```text
 //! # a comment
 //! client=gateway-eu  roles=gateway          scope=all                          sha256=<64 digits>
 //! client=team-a      roles=reader,operator  scope=namespace:team-a,prefix:demo-  sha256=<64 digits>
+//! client=gateway-us  roles=gateway          scope=all                          service_account=desktops/gateway
+//! client=cluster     roles=reader           scope=all                          group=system:serviceaccounts:ops
 //! ```
 //!
 //! Lines rather than JSON: they take comments, are compared and added one by one, and no missing comma makes the
@@ -12,7 +14,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use super::{Digest, Table, digest};
+use super::{Credential, Digest, Surroundings, Table, digest};
 use crate::domain::access::{Caller, Role, Scope};
 use crate::domain::id::is_id;
 
@@ -20,6 +22,10 @@ use crate::domain::id::is_id;
 const NOTHING: [&[u8]; 2] = [b"", b"\n"];
 /// Longest name of a namespace in bytes (DNS-1123 label).
 const MAX_NAMESPACE_BYTES: usize = 63;
+/// Longest name of a ServiceAccount in bytes (DNS-1123 subdomain).
+const MAX_ACCOUNT_BYTES: usize = 253;
+/// Longest name of a group in bytes: far above any of a cluster.
+const MAX_GROUP_BYTES: usize = 512;
 
 /// A line that cannot be understood. Says nothing of what stands there: it may be a token.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,20 +37,21 @@ pub struct LineError {
 
 /// Reads a whole file; one line that cannot be understood fails it, since a client left out by mistake would be
 /// refused everything.
-pub(super) fn parse(bytes: &[u8], has_namespaces: bool) -> Result<Table, LineError> {
+pub(super) fn parse(bytes: &[u8], surroundings: Surroundings) -> Result<Table, LineError> {
     let mut table = Table::default();
-    let mut digests: HashMap<Digest, usize> = HashMap::new();
+    let mut credentials: HashMap<Credential, usize> = HashMap::new();
     let mut clients: HashMap<String, (usize, Caller)> = HashMap::new();
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     for (index, text) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let line = index + 1;
         let fail = |reason: String| LineError { line, reason };
         let text = std::str::from_utf8(text).map_err(|_| fail("is not UTF-8".to_owned()))?;
-        let Some(entry) = parse_line(text, has_namespaces).map_err(fail)? else {
+        let Some(entry) = parse_line(text, surroundings).map_err(fail)? else {
             continue;
         };
-        if let Some(other) = digests.insert(entry.digest, line) {
-            return Err(fail(format!("holds the same sha256 as line {other}")));
+        if let Some(other) = credentials.insert(entry.credential.clone(), line) {
+            let word = entry.credential.word();
+            return Err(fail(format!("holds the same {word} as line {other}")));
         }
         let caller = Caller::new(&entry.client, &entry.roles, entry.scope);
         let (other, known) = clients
@@ -53,16 +60,16 @@ pub(super) fn parse(bytes: &[u8], has_namespaces: bool) -> Result<Table, LineErr
         if *known != caller {
             return Err(fail(format!(
                 "gives its client other roles or another scope than line {other}; lines of one client differ in \
-                 sha256 only"
+                 sha256=, service_account= or group= only"
             )));
         }
-        table.insert(entry.digest, caller);
+        table.insert(entry.credential, caller);
     }
-    if digests.is_empty() {
+    if credentials.is_empty() {
         // Most likely caught half written; whoever means it removes the setting.
         return Err(LineError {
             line: 1,
-            reason: "the file holds no token".to_owned(),
+            reason: "the file holds no token and no account".to_owned(),
         });
     }
     Ok(table)
@@ -72,12 +79,22 @@ struct Entry {
     client: String,
     roles: Vec<Role>,
     scope: Scope,
-    digest: Digest,
+    credential: Credential,
+}
+
+impl Credential {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "sha256",
+            Self::Account(_) => "service_account",
+            Self::Group(_) => "group",
+        }
+    }
 }
 
 /// One line; `None` where there is nothing on it.
-fn parse_line(text: &str, has_namespaces: bool) -> Result<Option<Entry>, String> {
-    let (mut client, mut roles, mut scope, mut sha256) = (None, None, None, None);
+fn parse_line(text: &str, surroundings: Surroundings) -> Result<Option<Entry>, String> {
+    let (mut client, mut roles, mut scope, mut credential) = (None, None, None, None);
     let words = text.split_whitespace().take_while(|word| !word.starts_with('#'));
     let mut count = 0;
     for (index, word) in words.enumerate() {
@@ -86,10 +103,17 @@ fn parse_line(text: &str, has_namespaces: bool) -> Result<Option<Entry>, String>
             Some(("client", value)) => client.replace(value),
             Some(("roles", value)) => roles.replace(value),
             Some(("scope", value)) => scope.replace(value),
-            Some(("sha256", value)) => sha256.replace(value),
+            Some((word @ ("sha256" | "service_account" | "group"), value)) => {
+                if credential.replace((word, value)).is_some() {
+                    return Err(format!(
+                        "word {count} is one too many: a line holds one of sha256=, service_account= and group="
+                    ));
+                }
+                continue;
+            }
             _ => {
                 return Err(format!(
-                    "word {count} is none of client=, roles=, scope= and sha256="
+                    "word {count} is none of client=, roles=, scope=, sha256=, service_account= and group="
                 ));
             }
         };
@@ -104,8 +128,8 @@ fn parse_line(text: &str, has_namespaces: bool) -> Result<Option<Entry>, String>
     Ok(Some(Entry {
         client: parse_client(client.ok_or_else(|| missing("client"))?)?,
         roles: parse_roles(roles.ok_or_else(|| missing("roles"))?)?,
-        scope: parse_scope(scope.ok_or_else(|| missing("scope"))?, has_namespaces)?,
-        digest: parse_digest(sha256.ok_or_else(|| missing("sha256"))?)?,
+        scope: parse_scope(scope.ok_or_else(|| missing("scope"))?, surroundings)?,
+        credential: parse_credential(credential, surroundings)?,
     }))
 }
 
@@ -122,10 +146,11 @@ fn parse_roles(text: &str) -> Result<Vec<Role>, String> {
     })
 }
 
-fn parse_scope(text: &str, has_namespaces: bool) -> Result<Scope, String> {
+fn parse_scope(text: &str, surroundings: Surroundings) -> Result<Scope, String> {
     if text == "all" {
         return Ok(Scope::All);
     }
+    let Surroundings { has_namespaces, .. } = surroundings;
     let prefixes = text.split(',').map(|part| match part.split_once(':') {
         Some(("prefix", prefix)) if is_id(prefix) => Ok(prefix.to_owned()),
         Some(("namespace", name)) if is_namespace(name) && has_namespaces => Ok(format!("{name}~")),
@@ -144,12 +169,43 @@ fn parse_scope(text: &str, has_namespaces: bool) -> Result<Scope, String> {
 }
 
 fn is_namespace(text: &str) -> bool {
+    text.len() <= MAX_NAMESPACE_BYTES && is_label(text)
+}
+
+fn is_label(text: &str) -> bool {
     let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    !text.is_empty()
-        && text.len() <= MAX_NAMESPACE_BYTES
-        && text.bytes().all(is_inner)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
+    !text.is_empty() && text.bytes().all(is_inner) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+fn parse_credential(found: Option<(&str, &str)>, surroundings: Surroundings) -> Result<Credential, String> {
+    let (word, value) = found.ok_or("one of sha256=, service_account= and group= is missing")?;
+    if word == "sha256" {
+        return parse_digest(value).map(Credential::Token);
+    }
+    if !surroundings.has_reviews {
+        return Err(format!(
+            "{word}= needs TRACKER_AUTH_TOKEN_REVIEW_AUDIENCE: without it no token of the cluster is looked at"
+        ));
+    }
+    if word == "group" {
+        return is_group(value)
+            .then(|| Credential::Group(value.to_owned()))
+            .ok_or_else(|| "group= must be the name of a group of the cluster, up to 512 bytes".to_owned());
+    }
+    match value.split_once('/') {
+        Some((namespace, name)) if is_namespace(namespace) && is_account(name) => Ok(Credential::Account(
+            format!("system:serviceaccount:{namespace}:{name}"),
+        )),
+        _ => Err("service_account= must be <namespace>/<name>".to_owned()),
+    }
+}
+
+fn is_group(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_GROUP_BYTES && !text.chars().any(char::is_control)
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() <= MAX_ACCOUNT_BYTES && text.split('.').all(is_label)
 }
 
 fn parse_digest(text: &str) -> Result<Digest, String> {
@@ -180,7 +236,11 @@ pub fn line(client: &str, roles: &str, scope: &str, token: &str) -> Result<Strin
         let _ = write!(text, "{byte:02x}");
     }
     // Whether namespaces are in ids is known to the service that reads the file.
-    parse_line(&text, true).map(|_| text)
+    let surroundings = Surroundings {
+        has_namespaces: true,
+        has_reviews: true,
+    };
+    parse_line(&text, surroundings).map(|_| text)
 }
 
 #[cfg(test)]

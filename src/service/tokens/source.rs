@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::file::{self, LineError};
-use super::{Digest, Table, Tokens, digest};
+use super::{Digest, Surroundings, Table, Tokens, digest};
 use crate::lifecycle::Tasks;
 
 /// How long a changed file may go unnoticed; a SIGHUP has it looked at once.
@@ -53,7 +53,7 @@ pub enum LoadError {
 #[derive(Debug)]
 pub(super) struct Source {
     path: PathBuf,
-    has_namespaces: bool,
+    surroundings: Surroundings,
     /// Hash of the content in force.
     content: Digest,
     /// What was wrong last, and when that was told.
@@ -62,10 +62,10 @@ pub(super) struct Source {
 
 impl Source {
     /// Reads the file for the first time.
-    pub(super) async fn open(path: &Path, has_namespaces: bool) -> Result<(Self, Table), LoadError> {
+    pub(super) async fn open(path: &Path, surroundings: Surroundings) -> Result<(Self, Table), LoadError> {
         let mut source = Self {
             path: path.to_owned(),
-            has_namespaces,
+            surroundings,
             content: Digest::default(),
             trouble: None,
         };
@@ -140,7 +140,7 @@ impl Source {
     }
 
     fn parse(&self, bytes: &[u8]) -> Result<Table, LoadError> {
-        file::parse(bytes, self.has_namespaces).map_err(|source| LoadError::Line {
+        file::parse(bytes, self.surroundings).map_err(|source| LoadError::Line {
             path: self.path.clone(),
             source,
         })

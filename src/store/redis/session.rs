@@ -4,6 +4,7 @@
 use deadpool_redis::redis::{self, Value};
 
 use super::RedisStore;
+use super::acting::Mark;
 use super::call::{Call, Lane};
 use super::code::Code;
 use super::error::store_error;
@@ -182,7 +183,8 @@ impl RedisStore {
     }
 
     /// Confirms a hibernation right before its patch; where replicas are configured (or an append-only
-    /// file can be waited for) only once one of them has it.
+    /// file can be waited for) only once one of them has it. Under the weaker fence wakes are told of it by `mark`,
+    /// from now until its end is reported.
     ///
     /// # Errors
     /// [`StoreError`] when Redis cannot be asked: then do not act.
@@ -191,9 +193,15 @@ impl RedisStore {
         session: &SessionId,
         acting: Generation,
         term: u64,
+        mark: Option<&Mark>,
     ) -> Result<Confirmation, StoreError> {
         let link = self.links.fence().await?;
-        let call = self.on_record(&SESSION_CONFIRM, session).arg(acting).arg(term);
+        let call = self
+            .on_record(&SESSION_CONFIRM, session)
+            .arg(acting)
+            .arg(term)
+            .arg_str(Mark::token(mark))
+            .arg(Mark::lasts_ms(mark));
         let reply = Reply::parse("session_confirm", self.call(Lane::Fence, call).await?)?;
         match reply.code {
             Code::Ok if self.is_durable(link).await? => Ok(Confirmation::Confirmed),
@@ -232,7 +240,7 @@ impl RedisStore {
         })
     }
 
-    /// Ends a hibernation whose patch was accepted; false when something newer stands.
+    /// Ends a hibernation whose patch was accepted; false when something newer stands. Its mark is gone in any case.
     ///
     /// # Errors
     /// [`StoreError`] when Redis cannot be asked; the next review acts on it again.
@@ -241,13 +249,19 @@ impl RedisStore {
         session: &SessionId,
         acting: Generation,
         version: &str,
+        mark: Option<&Mark>,
     ) -> Result<bool, StoreError> {
-        let call = self.on_record(&SESSION_SETTLE, session).arg(acting).arg(version);
+        let call = self
+            .on_record(&SESSION_SETTLE, session)
+            .arg(acting)
+            .arg_str(version)
+            .arg_str(Mark::token(mark));
         let reply = Reply::parse("session_settle", self.call(Lane::Any, call).await?)?;
         Ok(reply.code == Code::Ok)
     }
 
-    /// Records that the platform refused; true when the hibernation was given up for a while.
+    /// Records that the platform refused; true when the hibernation was given up for a while. The mark of the patch
+    /// that was refused is gone in any case; a refused read has none.
     ///
     /// # Errors
     /// [`StoreError`] when Redis cannot be asked.
@@ -256,8 +270,13 @@ impl RedisStore {
         session: &SessionId,
         acting: Generation,
         reason: &str,
+        mark: Option<&Mark>,
     ) -> Result<bool, StoreError> {
-        let call = self.on_record(&SESSION_REFUSE, session).arg(acting).arg(reason);
+        let call = self
+            .on_record(&SESSION_REFUSE, session)
+            .arg(acting)
+            .arg_str(reason)
+            .arg_str(Mark::token(mark));
         let reply = Reply::parse("session_refuse", self.call(Lane::Any, call).await?)?;
         Ok(reply.code == Code::Abandoned)
     }

@@ -29,6 +29,36 @@ fn an_address_other_than_loopback_needs_tokens_or_an_explicit_word() {
 }
 
 #[test]
+fn reviews_need_an_audience_a_file_of_accounts_and_times_that_are_safe() {
+    let audience = ("auth-token-review-audience", "connection-tracker");
+    let file = ("auth-tokens-file", "/etc/tracker/tokens");
+    assert_eq!(
+        complaint(&[audience, file, ("http-address", "0.0.0.0:8080")]),
+        None
+    );
+    let cases: [(&[(&str, &str)], &str); 5] = [
+        (&[audience], "TRACKER_AUTH_TOKENS_FILE"),
+        (&[("auth-token-review-audience", ""), file], "must be one word"),
+        (
+            &[audience, file, ("auth-token-review-cache", "0s")],
+            "TRACKER_AUTH_TOKEN_REVIEW_CACHE",
+        ),
+        (
+            &[audience, file, ("auth-token-review-cache", "1h")],
+            "TRACKER_AUTH_TOKEN_REVIEW_CACHE",
+        ),
+        (
+            &[audience, file, ("auth-token-review-grace", "2h")],
+            "TRACKER_AUTH_TOKEN_REVIEW_GRACE",
+        ),
+    ];
+    for (settings, wanted) in cases {
+        let said = complaint(settings).unwrap();
+        assert!(said.contains(wanted), "{said}");
+    }
+}
+
+#[test]
 fn tokens_and_no_authentication_contradict_each_other() {
     let mut flags = Flags::quick();
     flags.set("auth-tokens-file", "/etc/tracker/tokens");
