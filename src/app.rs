@@ -15,6 +15,7 @@ use crate::lifecycle::Tasks;
 use crate::platform::{self, Measured, Platform, TokenReviewer};
 use crate::service::access::{Access, Authenticator};
 use crate::service::act::Actor;
+use crate::service::activity::Activity;
 use crate::service::connections::Connections;
 use crate::service::gateways::Gateways;
 use crate::service::hands::Hands;
@@ -169,7 +170,8 @@ impl Parts {
     fn lead(&self, config: &Config, tasks: &Tasks) {
         let (store, postgres) = (&self.store, &self.postgres);
         let leadership = lease::start(&config.sweeper, store, postgres, tasks);
-        let observer = Observer::new(store.clone(), Arc::clone(&self.platform));
+        let activity = Activity::new(Arc::clone(&self.platform), tasks.clone());
+        let observer = Observer::new(store.clone(), Arc::clone(&self.platform), activity);
         observer.start(leadership.clone(), tasks);
         let actor = Actor::new(store.clone(), Arc::clone(&self.platform));
         let restorer = Restorer::new(

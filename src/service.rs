@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod act;
+pub mod activity;
 pub mod census;
 pub mod connections;
 pub mod error;
