@@ -10,6 +10,7 @@ mod history;
 mod http;
 mod kubernetes;
 mod postgres;
+mod probe;
 mod redis;
 mod scale;
 mod session;
@@ -22,6 +23,7 @@ pub use history::HistoryConfig;
 pub use http::HttpConfig;
 pub use kubernetes::{KubernetesConfig, PlatformKind};
 pub use postgres::PostgresConfig;
+pub use probe::{ProbeConfig, ProbeTarget};
 pub use redis::RedisConfig;
 pub use scale::{ScaleConfig, Workload};
 pub use session::SessionConfig;
@@ -79,6 +81,7 @@ impl Config {
         self.brake.validate()?;
         self.redis.validate()?;
         self.auth.validate()?;
+        self.kubernetes.probe.validate()?;
         self.http.validate(self.auth.is_configured())
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::duration;
+use super::{ProbeConfig, duration};
 
 /// Kubernetes: where sessions are put to sleep and woken.
 #[derive(Debug, Clone, clap::Args)]
@@ -46,6 +46,9 @@ pub struct KubernetesConfig {
     /// Status condition that must be True, beside phase Running, before a session counts as ready
     #[arg(long, env = "TRACKER_KUBERNETES_READY_CONDITION")]
     pub kubernetes_ready_condition: Option<String>,
+    /// What must listen before a session counts as ready.
+    #[command(flatten)]
+    pub probe: ProbeConfig,
 }
 
 /// What the sessions are.

@@ -21,6 +21,7 @@ mod lua;
 mod observe;
 mod platform;
 mod predictions;
+mod probe;
 mod properties;
 mod reads;
 mod restore;

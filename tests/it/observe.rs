@@ -4,6 +4,7 @@
 
 mod bench;
 mod ends;
+mod probe;
 mod rows;
 mod table;
 mod timeouts;

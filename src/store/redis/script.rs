@@ -81,7 +81,7 @@ scripts! {
 }
 
 /// Text that several scripts share; each file of `lua/include/`.
-const INCLUDES: [(&str, &str); 15] = [
+const INCLUDES: [(&str, &str); 16] = [
     ("due", include_str!("../../../lua/include/due.lua")),
     ("expire", include_str!("../../../lua/include/expire.lua")),
     ("guard", include_str!("../../../lua/include/guard.lua")),
@@ -97,6 +97,7 @@ const INCLUDES: [(&str, &str); 15] = [
         "provisional",
         include_str!("../../../lua/include/provisional.lua"),
     ),
+    ("ready", include_str!("../../../lua/include/ready.lua")),
     ("seen", include_str!("../../../lua/include/seen.lua")),
     ("session", include_str!("../../../lua/include/session.lua")),
     ("slots", include_str!("../../../lua/include/slots.lua")),
