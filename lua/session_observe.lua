@@ -11,7 +11,7 @@
 -- ARGV[1] settings JSON
 -- ARGV[2] session id
 -- ARGV[3] object JSON: gone, uid, version, desired, ready, probing, annotation, idle_timeout_ms, url, created_ms, over, list_version
--- Returns {OK, state}, {OLDER, state, version} (not newer than that one, which the record has seen) or {SESSION_UNKNOWN} (gone and unknown).
+-- Returns {OK, state}, {CONTESTED, state} (this was one flip too many: it is left alone), {OLDER, state, version} (not newer than that one, which the record has seen) or {SESSION_UNKNOWN} (gone and unknown).
 -- Emits session.* for what changed, connection.closed when the session ended.
 -- Cost O(log n); O(connections) when the session ended.
 local guard_key, session_key, connections_key, details_key, deadlines_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -20,6 +20,7 @@ local settings, sid, object = cjson.decode(ARGV[1]), ARGV[2], cjson.decode(ARGV[
 --@include guard
 --@include session
 --@include version
+--@include acting
 --@include ready
 -- A list taken after the record was found to have seen `over` is older than that: the platform was restored.
 -- The record must still stand there, else what it has seen since would be taken back.
@@ -51,7 +52,8 @@ if (object.url or '') ~= (record.url or '') then set('url', object.url or '') en
 if not record.last_opened and object.created_ms and not record.created then set('created', math.min(object.created_ms, now)) end
 if object.idle_timeout_ms then set('idle_timeout', object.idle_timeout_ms) elseif record.idle_timeout then unset('idle_timeout') end
 
-local reached = annotation >= record.generation
+-- The object carries the generation, or (under the weaker fence) its patch was answered and nothing was decided since.
+local reached = annotation >= record.generation or tonumber(record.accepted or -1) == record.generation
 local runs = object.desired == 'running'
 
 --@include hands
@@ -70,7 +72,7 @@ elseif record.state == 'running' then
   elseif not record.fenced and reached then set('fenced', 1) end
 elseif record.state == 'hibernating' and not runs then
   -- Our own patch, seen before its answer was; or a hand's, while ours was on its way.
-  local ours = annotation == record.generation
+  local ours = annotation == record.generation or acting_left() > 0
   move('hibernated', record.generation, ours and 'sweeper' or 'platform', ours and 'accepted' or 'observed_at_rest')
   redis.call('HDEL', session_key, 'refused', 'not_before', 'would')
   redis.call('ZREM', deadlines_key, sid)
@@ -81,4 +83,4 @@ end
 if timeout_changed and record.state == 'running' and record.empty_since and idle_timeout() >= 0 then
   look_again_by(tonumber(record.empty_since) + idle_timeout())
 end
-return { OK, record.state }
+return { left_alone and CONTESTED or OK, record.state }

@@ -12,14 +12,17 @@
 -- ARGV[2] session id
 -- ARGV[3] generation that acted
 -- ARGV[4] what the platform said
+-- ARGV[5] token of the mark of this patch, which is over whatever stands by now; or empty
 -- Returns {OK} (tried again at its deadline), {ABANDONED} (running, not fenced) or {OVER}.
 -- Emits session.abandoned, session.running.
 -- Cost O(log n).
 local guard_key, session_key, connections_key, details_key, deadlines_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local wakes_key, history_key, sessions_key, counts_key = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local settings, sid, generation, reason = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local settings, sid, generation, reason, token = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 --@include guard
 --@include session
+--@include acting
+if token ~= '' then acting_left(token) end
 if record.state ~= 'hibernating' or record.generation ~= generation then return { OVER } end
 local refused = tonumber(record.refused or 0) + 1
 set('refused', refused)

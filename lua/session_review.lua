@@ -13,7 +13,7 @@
 -- ARGV[3] term of the caller
 -- ARGV[4] grant JSON: expire (connections it may expire), hibernate (whether it may), wait_ms (when to look again
 --   where it may not); what the brakes allow
--- Returns {code, generation, version seen, expired, stale left}: HIBERNATE: act on it; STALE: connections older than the
+-- Returns {code, generation, version seen, expired, stale left, is news (1: said for the first time since it is idle)}: HIBERNATE: act on it; STALE: connections older than the
 --   window are left to expire; READY: it would be hibernated; or WAITING, WOULD_HIBERNATE, UNDONE, WAKE,
 --   SESSION_TERMINATED; or {SESSION_UNKNOWN}.
 -- Emits connection.expired, connection.seen, session.would_hibernate, session.hibernating, session.waking, session.running.
@@ -29,8 +29,8 @@ if not record.state then
   return { SESSION_UNKNOWN }
 end
 local expired, stale = 0, 0
-local function answer(code)
-  return { code, record.generation, record.version or '', expired, stale }
+local function answer(code, is_news)
+  return { code, record.generation, record.version or '', expired, stale, is_news and 1 or 0 }
 end
 
 if record.state == 'terminated' then

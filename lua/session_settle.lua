@@ -12,15 +12,18 @@
 -- ARGV[2] session id
 -- ARGV[3] generation that acted
 -- ARGV[4] version of the object in the answer
+-- ARGV[5] token of the mark of this patch, which is over whatever stands by now; or empty
 -- Returns {OK}, or {OVER} when another decision or a newer version of the object came meanwhile.
 -- Emits session.hibernated.
 -- Cost O(1).
 local guard_key, session_key, connections_key, details_key, deadlines_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local wakes_key, history_key, sessions_key, counts_key = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local settings, sid, generation, version = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local settings, sid, generation, version, token = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 --@include guard
 --@include session
 --@include version
+--@include acting
+if token ~= '' then acting_left(token) end
 if record.state ~= 'hibernating' or record.generation ~= generation then return { OVER } end
 if record.version and newer(record.version, version) then return { OVER } end
 set('version', version)

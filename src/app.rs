@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use futures_util::StreamExt;
 
 use crate::config::{Config, LeaseKind};
 use crate::http::server::Limits;
@@ -66,6 +67,7 @@ impl App {
         let platform = platform::connect(&config.kubernetes, &config.scale).await?;
         let platform: Arc<dyn Platform> = Arc::new(Measured::new(platform, metrics.platform.clone()));
 
+        publish(platform.as_ref(), &tasks);
         let parts = Parts {
             waker: Waker::new(
                 store.clone(),
@@ -271,6 +273,15 @@ async fn serve(
         .with_context(|| {
             format!("cannot listen on {address}; is another process there? choose another address")
         })
+}
+
+/// Publishes what people are told on objects, until the stop.
+fn publish(platform: &dyn Platform, tasks: &Tasks) {
+    let (tellings, stopping) = (platform.tellings(), tasks.stopping());
+    tasks.spawn("events", async move {
+        let published = tellings.for_each(|_| std::future::ready(()));
+        stopping.run_until_cancelled(published).await;
+    });
 }
 
 /// Ready once the schema is known; a database that is away, or not migrated yet, is asked again.

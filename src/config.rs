@@ -6,6 +6,7 @@
 mod auth;
 mod brake;
 mod duration;
+mod field_path;
 mod history;
 mod http;
 mod kubernetes;
@@ -19,6 +20,7 @@ mod telemetry;
 
 pub use auth::AuthConfig;
 pub use brake::BrakeConfig;
+pub use field_path::FieldPath;
 pub use history::HistoryConfig;
 pub use http::HttpConfig;
 pub use kubernetes::{KubernetesConfig, PlatformKind};
@@ -80,6 +82,7 @@ impl Config {
         self.sweeper.validate()?;
         self.brake.validate()?;
         self.redis.validate()?;
+        self.kubernetes.validate()?;
         self.auth.validate()?;
         self.kubernetes.probe.validate()?;
         self.http.validate(self.auth.is_configured())

@@ -6,6 +6,7 @@ pub mod access;
 pub mod clock;
 pub mod connection;
 pub mod event;
+pub mod happening;
 pub mod id;
 pub mod mode;
 pub mod platform_object;

@@ -13,9 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 use crate::config::{KubernetesConfig, PlatformKind, ScaleConfig};
+use crate::domain::happening::Happening;
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
 
@@ -112,6 +113,50 @@ pub enum PlatformEvent {
     Deleted(PlatformObject),
 }
 
+/// What keeps a hibernation that is late from landing after the wake that cancelled it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fence {
+    /// Each patch leaves its generation on the object, so every wake makes a newer version of it.
+    Annotation,
+    /// The patch can leave no mark on the object: acts are told to wakes for this long. Objects then carry no
+    /// annotation, and a patch that changes nothing makes no version.
+    Timeout(Duration),
+}
+
+impl Fence {
+    /// How long after its confirmation a patch may still be sent. It contains the wait for a replica of Redis
+    /// (1.5 s); a longer pause than this only means that the object is read again.
+    pub const SEND_WITHIN: Duration = Duration::from_secs(2);
+    /// What the platform may still do with a patch that its caller has given up, and the drift of two clocks.
+    const AFTERMATH: Duration = Duration::from_secs(3);
+
+    /// The fence of patches that take effect within `timeout` of being sent, or never.
+    #[must_use]
+    pub fn of_timeout(timeout: Duration) -> Self {
+        Self::Timeout(timeout + Self::SEND_WITHIN + Self::AFTERMATH)
+    }
+}
+
+/// What became of something that was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Telling {
+    /// Of the one that was its turn.
+    pub told: Told,
+    /// How many were dropped before, because too much waited.
+    pub dropped: u64,
+}
+
+/// How telling something ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It was published.
+    Sent,
+    /// It may not be published.
+    Refused,
+    /// Nobody took it in time.
+    Failed,
+}
+
 /// The platform. Implementations retry nothing by themselves and bound every call in time.
 pub trait Platform: Send + Sync + 'static {
     /// Reads the object from the platform itself, not from a cache.
@@ -131,9 +176,39 @@ pub trait Platform: Send + Sync + 'static {
     /// anew where it must. Dropping the stream ends the watch.
     fn watch(&self) -> BoxStream<'static, Result<PlatformEvent, PlatformError>>;
 
+    /// Tells people what happened to a session's object, where they look at it. Never waits, never fails, and may
+    /// be left out: nothing depends on it.
+    fn tell(&self, _session: &SessionId, _uid: &str, _happening: Happening) {}
+
+    /// Publishes what was told, for ever; each step says what became of it. Dropping the stream ends it.
+    fn tellings(&self) -> BoxStream<'static, Telling> {
+        stream::empty().boxed()
+    }
+
     /// Version of a consistent list taken now; lower than a version seen before only when the platform
     /// itself was restored from an older state.
     fn list_version<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<String, PlatformError>>;
+
+    /// What fences a late patch here.
+    fn fence(&self) -> Fence {
+        Fence::Annotation
+    }
+
+    /// Takes everything of ours off the object, if it still has `version`; answers the object as it is then.
+    /// A platform that leaves nothing there refuses.
+    fn unmark<'a>(
+        &'a self,
+        session: &'a SessionId,
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<PlatformObject, PlatformError>> {
+        let _ = (session, version);
+        let refused = PlatformError::Refused {
+            doing: "taking our marks off the session's object",
+            status: 501,
+            detail: "this platform leaves no marks, or cannot take them off".to_owned(),
+        };
+        Box::pin(std::future::ready(Err(refused)))
+    }
 }
 
 /// Makes the configured platform; asks the API server nothing, so it may be away. Must be called within a

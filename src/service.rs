@@ -21,6 +21,7 @@ pub mod restore;
 pub mod sessions;
 pub mod stats;
 pub mod sweeper;
+mod tell;
 pub mod tokens;
 pub mod wait;
 pub mod wake;

@@ -1,5 +1,6 @@
 -- Included by session_observe: what a hand did to the object. Hands that undo what was written, over and over: the third flip within settings.flip_ms
 -- each ends the quarrel: the object is left alone for settings.contested_ms, and says so in history and answers.
+local left_alone = false
 local function contested()
   local flips = 1
   local flipped_at = instant('flipped_at', 0)
@@ -9,6 +10,7 @@ local function contested()
   if flips < 3 then return false end
   set('contested_until', now + settings.contested_ms)
   unset('flips')
+  left_alone = true
   record_event('contested', 'platform', 'left_alone_after_three_flips', { flips = flips, until_ms = now + settings.contested_ms })
   return true
 end

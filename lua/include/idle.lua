@@ -15,12 +15,13 @@ local inputs = { empty_since = tonumber(record.empty_since), idle_timeout_ms = t
   timeout_from = record.idle_timeout and 'object' or 'default', adopt = armed[1] or nil, armed_at = tonumber(armed[2] or nil),
   last_opened = tonumber(record.last_opened), created = tonumber(record.created) }
 if mode ~= 'act' or not eligible() then
-  if record.would ~= record.empty_since then
+  local is_news = record.would ~= record.empty_since
+  if is_news then
     set('would', tonumber(record.empty_since))
     record_event('would_hibernate', 'sweeper', mode ~= 'act' and 'observe' or 'not_eligible', inputs)
   end
   look_again_at(now + settings.window_ms)
-  return answer(WOULD_HIBERNATE)
+  return answer(WOULD_HIBERNATE, is_news)
 end
 if not grant.hibernate then
   look_again_at(now + grant.wait_ms)

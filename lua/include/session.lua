@@ -2,7 +2,7 @@
 -- The record of the session and the steps that several scripts share.
 local fields = { 'state', 'generation', 'fenced', 'since', 'uid', 'version', 'object', 'ready', 'empty_since',
   'last_opened', 'due_at', 'idle_timeout', 'attempts', 'refused', 'not_before', 'would', 'url', 'purge_at', 'created',
-  'last_disconnect', 'awake_until', 'flips', 'flipped_at', 'contested_until' }
+  'last_disconnect', 'awake_until', 'flips', 'flipped_at', 'contested_until', 'accepted', 'acting' }
 local function read_record()
   local found = {}
   for i, value in ipairs(redis.call('HMGET', session_key, unpack(fields))) do
@@ -86,8 +86,8 @@ local function move(state, generation, actor, reason, inputs)
   set('generation', generation)
   record.generation = generation
   set('state', state)
-  redis.call('HDEL', session_key, 'confirmed', 'fenced', 'due_at')
-  record.fenced, record.due_at = nil, nil
+  redis.call('HDEL', session_key, 'confirmed', 'fenced', 'due_at', 'accepted')
+  record.fenced, record.due_at, record.accepted = nil, nil, nil
   record_event(state, actor, reason, inputs)
 end
 

@@ -10,12 +10,14 @@ use axum::{
 
 mod call;
 mod discovery;
+mod parameters;
 mod read;
 mod shape;
 mod write;
 
 pub(crate) use call::{Call, Verb};
 pub(crate) use discovery::routes as discovery_routes;
+pub(crate) use parameters::Parameters;
 pub(crate) use shape::Shape;
 
 use crate::{app::App, connection::Connection, fault::Action, status::Failure};

@@ -1,7 +1,8 @@
 //! Everything one simulator owns, shared by its requests and its controller.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::HashSet,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -9,8 +10,8 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Options, Settings, access::Access, controller::Controller, fault::Faults, kind::Kind, log::RequestLog,
-    stats::Stats, store::Store, watch::Cut,
+    Options, Settings, access::Access, cleanup, controller::Controller, fault::Faults, kinds::Kinds,
+    log::RequestLog, stats::Stats, store::Store, watch::Cut,
 };
 
 /// Versions per second of the clock that the default first version leaves room for: a run that writes
@@ -19,8 +20,9 @@ const VERSIONS_PER_SECOND: u64 = 100;
 
 pub(crate) struct App {
     pub(crate) options: Options,
-    /// What is served; the first is the session kind.
-    pub(crate) kinds: Vec<Arc<Kind>>,
+    pub(crate) kinds: Kinds,
+    /// Namespaces that were deleted; all others are there.
+    pub(crate) gone_namespaces: Mutex<HashSet<String>>,
     pub(crate) store: Store,
     pub(crate) controller: Controller,
     pub(crate) access: Access,
@@ -36,13 +38,14 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(options: Options) -> Self {
-        let kinds = Kind::all(&options).into_iter().map(Arc::new).collect::<Vec<_>>();
         let first_version = options.first_version.unwrap_or_else(|| {
             u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(1) * VERSIONS_PER_SECOND
         });
-        Self {
-            store: Store::new(kinds.len(), options.log_size, first_version),
-            kinds,
+        let store = Store::new(options.log_size, first_version);
+        let app = Self {
+            kinds: Kinds::new(&store),
+            gone_namespaces: Mutex::default(),
+            store,
             controller: Controller::default(),
             access: Access::new(options.admin_token.clone()),
             faults: Faults::default(),
@@ -53,12 +56,9 @@ impl App {
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             options,
-        }
-    }
-
-    /// The kind of the sessions.
-    pub(crate) fn sessions(&self) -> &Arc<Kind> {
-        &self.kinds[0]
+        };
+        cleanup::install(&app);
+        app
     }
 
     /// Waits; false when the simulator stops meanwhile.

@@ -14,12 +14,14 @@ use serde_json::{Value, json};
 
 mod access;
 mod bulk;
+mod definition;
 
 use crate::{Settings, app::App, fault::Rule, kind::Role, patch::merge, status::Failure};
 
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new()
         .merge(access::routes())
+        .merge(definition::routes())
         .route(
             "/simulator/faults",
             get(list_faults).post(add_fault).delete(clear_faults),
@@ -83,12 +85,12 @@ async fn clear_log(State(app): State<Arc<App>>) -> StatusCode {
 }
 
 async fn stats(State(app): State<Arc<App>>) -> Json<Value> {
-    let (objects, events) = app.store.sizes(app.sessions().index);
+    let sessions = app.kinds.sessions().map_or(0, |kind| app.store.len(kind.index));
     let totals = app.controller.totals();
     Json(json!({
         "version": app.store.version().to_string(),
-        "objects": objects,
-        "events_kept": events,
+        "objects": sessions,
+        "events_kept": app.store.events_kept(),
         "watches": app.stats.watches(),
         "starts": totals.starts,
         "stops": totals.stops,
@@ -150,7 +152,7 @@ async fn compact(State(app): State<Arc<App>>) -> Json<Value> {
 /// The events about objects of one name and namespace, or all, oldest first, as `events.k8s.io` has them.
 async fn events(State(app): State<Arc<App>>, Query(filter): Query<Filter>) -> Json<Value> {
     let is = |value: &Value, wanted: Option<&String>| wanted.is_none_or(|wanted| value == wanted.as_str());
-    let kind = app.kinds.iter().find(|kind| kind.role == Role::Event);
+    let kind = app.kinds.of_role(Role::Event);
     let mut records = kind.map_or_else(Vec::new, |kind| app.store.all(kind.index));
     records.sort_by_key(|record| record.version);
     let mut events: Vec<Value> = records.iter().map(|record| record.value()).collect();
@@ -163,9 +165,7 @@ async fn events(State(app): State<Arc<App>>, Query(filter): Query<Filter>) -> Js
 
 /// How often each session really started and stopped; `resource` asks for objects of another kind.
 async fn session_counts(State(app): State<Arc<App>>, Query(mut filter): Query<Filter>) -> Json<Value> {
-    filter
-        .resource
-        .get_or_insert_with(|| app.sessions().plural.clone());
+    filter.resource.get_or_insert_with(|| app.options.plural.clone());
     Json(counts(&app, &filter))
 }
 
@@ -173,7 +173,7 @@ async fn session_counts(State(app): State<Arc<App>>, Query(mut filter): Query<Fi
 async fn workload_counts(State(app): State<Arc<App>>, Query(filter): Query<Filter>) -> Json<Value> {
     let mut list = counts(&app, &filter);
     if let Some(list) = list.as_array_mut() {
-        list.retain(|entry| entry["resource"] != app.sessions().plural.as_str());
+        list.retain(|entry| entry["resource"] != app.options.plural.as_str());
     }
     Json(list)
 }

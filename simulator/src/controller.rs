@@ -81,7 +81,7 @@ impl Goal {
                 replicas: glance.spec.replicas?,
                 generation: glance.metadata.generation?,
             })),
-            Role::TokenReview | Role::Event | Role::Namespace => None,
+            Role::Custom | Role::TokenReview | Role::Event | Role::Namespace | Role::Definition => None,
         }
     }
 

@@ -1,16 +1,20 @@
 //! Which kinds of objects are served, and where the rules particular to each of them are found.
-//! A further kind is one more entry in [`Kind::all`].
+//! Which are served is in `kinds`.
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
 
-use crate::{Options, Schema, api::Verb, event, path::Subresource, schema::Cause, store::Record, workload};
+use crate::{
+    Schema, api::Verb, definition, event, path::Subresource, schema::Cause, store::Record, workload,
+};
 
 /// What the server and its controllers know of a kind beyond the rules of every object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// The custom resource of the sessions.
     Session,
+    /// Any other custom resource.
+    Custom,
     /// `apps/v1` Deployment.
     Deployment,
     /// `apps/v1` StatefulSet.
@@ -21,6 +25,8 @@ pub(crate) enum Role {
     Event,
     /// `v1` Namespace.
     Namespace,
+    /// `apiextensions.k8s.io/v1` CustomResourceDefinition.
+    Definition,
 }
 
 /// One kind.
@@ -38,38 +44,12 @@ pub(crate) struct Kind {
     pub(crate) schema: Schema,
     pub(crate) subresources: &'static [Subresource],
     pub(crate) is_namespaced: bool,
+    /// Name of the definition that brought it.
+    pub(crate) definition: Option<String>,
 }
 
 impl Kind {
-    /// All kinds, the session kind first; each has its place in the store.
-    pub(crate) fn all(options: &Options) -> Vec<Self> {
-        vec![
-            Self::session(0, options),
-            Self::workload(1, Role::Deployment, "Deployment", "deploy"),
-            Self::workload(2, Role::StatefulSet, "StatefulSet", "sts"),
-            Self::token_review(3),
-            Self::event(4, "events.k8s.io"),
-            // The same objects by their older name.
-            Self::event(4, ""),
-        ]
-    }
-
-    fn session(index: usize, options: &Options) -> Self {
-        Self {
-            index,
-            role: Role::Session,
-            group: options.group.clone(),
-            version: options.version.clone(),
-            plural: options.plural.clone(),
-            name: options.kind.clone(),
-            short_names: vec!["ss".into()],
-            schema: options.schema,
-            subresources: &[Subresource::Status],
-            is_namespaced: true,
-        }
-    }
-
-    fn workload(index: usize, role: Role, name: &str, short_name: &str) -> Self {
+    pub(crate) fn workload(index: usize, role: Role, name: &str, short_name: &str) -> Self {
         Self {
             index,
             role,
@@ -78,28 +58,32 @@ impl Kind {
             plural: format!("{}s", name.to_lowercase()),
             name: name.into(),
             short_names: vec![short_name.into()],
-            schema: Schema::Open,
+            schema: Schema::None,
             subresources: &[Subresource::Status, Subresource::Scale],
             is_namespaced: true,
+            definition: None,
         }
     }
 
-    fn token_review(index: usize) -> Self {
+    /// A kind of the API server itself that is in no namespace.
+    pub(crate) fn of_cluster(index: usize, role: Role, group: &str, name: &str) -> Self {
+        let has_status = matches!(role, Role::Namespace | Role::Definition);
         Self {
             index,
-            role: Role::TokenReview,
-            group: "authentication.k8s.io".into(),
+            role,
+            group: group.into(),
             version: "v1".into(),
-            plural: "tokenreviews".into(),
-            name: "TokenReview".into(),
+            plural: format!("{}s", name.to_lowercase()),
+            name: name.into(),
             short_names: Vec::new(),
-            schema: Schema::Open,
-            subresources: &[],
+            schema: Schema::None,
+            subresources: if has_status { &[Subresource::Status] } else { &[] },
             is_namespaced: false,
+            definition: None,
         }
     }
 
-    fn event(index: usize, group: &str) -> Self {
+    pub(crate) fn event(index: usize, group: &str) -> Self {
         Self {
             index,
             role: Role::Event,
@@ -108,9 +92,10 @@ impl Kind {
             plural: "events".into(),
             name: "Event".into(),
             short_names: vec!["ev".into()],
-            schema: Schema::Open,
+            schema: Schema::None,
             subresources: &[],
             is_namespaced: true,
+            definition: None,
         }
     }
 
@@ -181,35 +166,61 @@ impl Kind {
         }
     }
 
+    /// `kind.group`, as messages about bad objects name it.
+    pub(crate) fn qualified_name(&self) -> String {
+        if self.group.is_empty() {
+            self.name.clone()
+        } else {
+            format!("{}.{}", self.name, self.group)
+        }
+    }
+
     /// Fills in the fields that have defaults.
     pub(crate) fn fill(&self, object: &mut Value) {
         match self.role {
-            Role::Session => self.schema.fill(object),
+            Role::Session | Role::Custom => self.schema.fill(object),
             Role::Deployment | Role::StatefulSet => workload::fill(object),
-            Role::TokenReview | Role::Event | Role::Namespace => {}
+            Role::Namespace => fill_namespace(object),
+            Role::Definition => definition::fill(object),
+            Role::TokenReview | Role::Event => {}
         }
     }
 
     /// What a new object has as its status, whatever the request said; None: no such field.
-    pub(crate) fn first_status(&self) -> Option<Value> {
+    pub(crate) fn first_status(&self, object: &Value) -> Option<Value> {
         match self.role {
-            Role::Session | Role::TokenReview | Role::Event | Role::Namespace => None,
             Role::Deployment => Some(json!({})),
             Role::StatefulSet => Some(json!({ "replicas": 0, "availableReplicas": 0 })),
+            Role::Namespace => Some(json!({ "phase": "Active" })),
+            Role::Definition => Some(definition::status(object)),
+            Role::Session | Role::Custom | Role::TokenReview | Role::Event => None,
         }
     }
 
     /// The violations of an object, none when it is valid; `old` is what an update replaces.
     pub(crate) fn check(&self, old: Option<&Value>, object: &Value) -> Vec<Cause> {
         match self.role {
-            Role::Session => self.schema.check(object),
+            Role::Session | Role::Custom => self.schema.check(object),
             Role::Deployment | Role::StatefulSet => workload::check(old, object),
             Role::Event => {
                 let object = self.stored(object.clone());
                 let old = old.map(|old| self.stored(old.clone()));
                 event::check(old.as_ref(), &object, self.is_core_event())
             }
+            Role::Definition => definition::check(object),
             Role::TokenReview | Role::Namespace => Vec::new(),
         }
+    }
+}
+
+fn fill_namespace(object: &mut Value) {
+    let name = object["metadata"]["name"].clone();
+    let labels = &mut object["metadata"]["labels"];
+    if !labels.is_object() {
+        *labels = json!({});
+    }
+    labels["kubernetes.io/metadata.name"] = name;
+    if object["spec"]["finalizers"].is_null() {
+        object["spec"] = json!({ "finalizers": ["kubernetes"] });
     }
 }

@@ -13,12 +13,15 @@
 mod access;
 mod api;
 mod app;
+mod cleanup;
 mod connection;
 mod control;
 mod controller;
+mod definition;
 mod event;
 mod fault;
 mod kind;
+mod kinds;
 mod log;
 mod object;
 mod options;

@@ -68,6 +68,12 @@ impl RequestLog {
         outcome
     }
 
+    /// Does something between two writes, unlogged.
+    pub(crate) fn exclusively<T>(&self, act: impl FnOnce() -> T) -> T {
+        let _entries = lock(&self.entries);
+        act()
+    }
+
     /// The entries of one resource, name and namespace, or of all, oldest first.
     pub(crate) fn entries(
         &self,

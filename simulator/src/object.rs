@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 mod check;
+pub(crate) mod finalizer;
 
 use check::{check_metadata, check_name, check_schema, check_type};
 
@@ -71,13 +72,19 @@ pub(crate) fn create(target: &Target, body: Value, keep_status: bool) -> Result<
         _ => String::new(),
     };
     check_name(kind, &name)?;
-    if !keep_status {
-        set_status(&mut object, kind.first_status().as_ref());
-    }
-    kind.fill(&mut object);
     object["apiVersion"] = json!(kind.api_version());
     object["kind"] = json!(kind.name);
     let metadata = &mut object["metadata"];
+    for field in [
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "selfLink",
+        "managedFields",
+    ] {
+        if let Some(fields) = metadata.as_object_mut() {
+            fields.remove(field);
+        }
+    }
     metadata["name"] = json!(name);
     if kind.is_namespaced {
         metadata["namespace"] = json!(namespace);
@@ -86,6 +93,11 @@ pub(crate) fn create(target: &Target, body: Value, keep_status: bool) -> Result<
     metadata["creationTimestamp"] = json!(now_in_seconds());
     if kind.has_generation() {
         metadata["generation"] = json!(1);
+    }
+    kind.fill(&mut object);
+    if !keep_status {
+        let status = kind.first_status(&object);
+        set_status(&mut object, status.as_ref());
     }
     check_schema(kind, &name, None, &object)?;
     Ok((Key { namespace, name }, object))
@@ -145,6 +157,9 @@ pub(crate) fn update(target: &Target, how: Update, old: &Value, mut new: Value) 
         with_all_but_status_of(kind, old, new)
     };
     check_schema(kind, name, Some(old), &next)?;
+    if let Some(cause) = finalizer::check(old, &next) {
+        return Err(Failure::invalid(kind, name, &[cause]));
+    }
     Ok(next)
 }
 
@@ -168,10 +183,13 @@ fn with_all_but_status_of(kind: &Kind, old: &Value, mut new: Value) -> Value {
             "creationTimestamp",
             "resourceVersion",
             "generation",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
         ] {
-            if let Some(value) = old["metadata"].get(field) {
-                metadata.insert(field.into(), value.clone());
-            }
+            match old["metadata"].get(field) {
+                Some(value) => metadata.insert(field.into(), value.clone()),
+                None => metadata.remove(field),
+            };
         }
         metadata.remove("selfLink");
         metadata.remove("managedFields");

@@ -54,6 +54,16 @@ impl Target {
         }
     }
 
+    /// The collection of a kind that is in no namespace.
+    pub(crate) fn of_cluster(kind: &Arc<Kind>) -> Self {
+        Self {
+            kind: Arc::clone(kind),
+            namespace: None,
+            name: None,
+            subresource: None,
+        }
+    }
+
     pub(crate) fn is_scale(&self) -> bool {
         self.subresource == Some(Subresource::Scale)
     }

@@ -71,6 +71,11 @@ fn check(kind: &Kind, how: Update, old: &Value, scale: &Value) -> Result<(), Fai
             return Err(Failure::bad_request(message));
         }
     }
+    if !scale["spec"].is_null() && !scale["spec"].is_object() {
+        return Err(Failure::bad_request(
+            "cannot unmarshal spec of a Scale: it must be an object",
+        ));
+    }
     let metadata = &scale["metadata"];
     if how == Update::Replace && metadata["name"].as_str().is_none_or(str::is_empty) {
         return Err(Failure::bad_request(

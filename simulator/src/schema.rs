@@ -13,6 +13,8 @@ pub enum Schema {
     StreamSpace,
     /// Only the values of `spec.state` and `status.phase`; nothing required, nothing filled in.
     Open,
+    /// Nothing at all: what a definition without a schema would take.
+    None,
 }
 
 /// One violation, in the words of a Status cause.
@@ -26,7 +28,7 @@ pub(crate) struct Cause {
 impl Schema {
     /// Fills in the fields the definition has defaults for.
     pub(crate) fn fill(self, object: &mut Value) {
-        if self == Self::Open {
+        if self != Self::StreamSpace {
             return;
         }
         if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
@@ -43,6 +45,9 @@ impl Schema {
     /// The violations of an object, none when it is valid.
     pub(crate) fn check(self, object: &Value) -> Vec<Cause> {
         let mut causes = Vec::new();
+        if self == Self::None {
+            return causes;
+        }
         let spec = &object["spec"];
         if !spec.is_null() && !spec.is_object() {
             causes.push(wrong_type("spec", spec, "object"));

@@ -16,8 +16,9 @@ pub(crate) struct Selector {
 
 #[derive(Debug, Clone)]
 enum Requirement {
-    Is(String, String),
-    IsNot(String, String),
+    In(String, Vec<String>),
+    /// An object without the label counts as another value.
+    NotIn(String, Vec<String>),
     Exists(String),
     Absent(String),
 }
@@ -43,7 +44,7 @@ impl Selector {
                 }
             }
         }
-        for part in labels.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        for part in requirements(labels) {
             selector.labels.push(requirement(part)?);
         }
         Ok(selector)
@@ -57,8 +58,14 @@ impl Selector {
                 .is_none_or(|namespace| *namespace == record.key.namespace)
             && self.matches_fields(record)
             && self.labels.iter().all(|requirement| match requirement {
-                Requirement::Is(label, value) => record.labels.get(label) == Some(value),
-                Requirement::IsNot(label, value) => record.labels.get(label) != Some(value),
+                Requirement::In(label, values) => record
+                    .labels
+                    .get(label)
+                    .is_some_and(|value| values.contains(value)),
+                Requirement::NotIn(label, values) => record
+                    .labels
+                    .get(label)
+                    .is_none_or(|value| !values.contains(value)),
                 Requirement::Exists(label) => record.labels.contains_key(label),
                 Requirement::Absent(label) => !record.labels.contains_key(label),
             })
@@ -80,20 +87,63 @@ impl Selector {
     }
 }
 
+/// The parts of a label selector: commas within parentheses belong to a set of values.
+fn requirements(labels: &str) -> Vec<&str> {
+    let mut depth = 0_usize;
+    labels
+        .split(move |character| {
+            match character {
+                '(' => depth += 1,
+                ')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            character == ',' && depth == 0
+        })
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect()
+}
+
 fn requirement(part: &str) -> Result<Requirement, Failure> {
-    let text = |text: &str| text.trim().to_owned();
-    if part.contains(['(', ')', '>', '<', ' ']) {
-        return Err(Failure::bad_request(format!(
-            "the simulator does not know the label selector {part:?}"
-        )));
+    let unknown = || Failure::bad_request(format!("the simulator does not know the label selector {part:?}"));
+    if let Some((head, values)) = part.split_once('(') {
+        let values = values.strip_suffix(')').ok_or_else(unknown)?;
+        let values = values.split(',').map(|value| value.trim().to_owned()).collect();
+        let words: Vec<&str> = head.split_whitespace().collect();
+        return match words.as_slice() {
+            [label, "in"] => Ok(Requirement::In((*label).to_owned(), values)),
+            [label, "notin"] => Ok(Requirement::NotIn((*label).to_owned(), values)),
+            _ => Err(unknown()),
+        };
     }
+    if part.contains([')', '>', '<', ' ']) {
+        return Err(unknown());
+    }
+    let text = |text: &str| text.trim().to_owned();
     Ok(if let Some((label, value)) = part.split_once("!=") {
-        Requirement::IsNot(text(label), text(value))
+        Requirement::NotIn(text(label), vec![text(value)])
     } else if let Some((label, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
-        Requirement::Is(text(label), text(value))
+        Requirement::In(text(label), vec![text(value)])
     } else if let Some(label) = part.strip_prefix('!') {
         Requirement::Absent(text(label))
     } else {
         Requirement::Exists(text(part))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{requirement, requirements};
+
+    #[test]
+    fn commas_in_a_set_of_values_do_not_part_requirements() {
+        let parts = requirements("a in (b, c), !d,e notin (f),g=h");
+        assert_eq!(parts, ["a in (b, c)", "!d", "e notin (f)", "g=h"]);
+        assert!(parts.iter().all(|part| requirement(part).is_ok()));
+        assert!(
+            requirement("a > 1").is_err()
+                && requirement("a in (b").is_err()
+                && requirement("a of (b)").is_err()
+        );
+    }
 }

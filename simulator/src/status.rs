@@ -17,6 +17,8 @@ pub(crate) struct Failure {
     message: String,
     details: Value,
     retry_after_s: Option<u64>,
+    /// The message alone, as text.
+    is_plain: bool,
 }
 
 impl Failure {
@@ -27,6 +29,7 @@ impl Failure {
             message: message.into(),
             details: json!({}),
             retry_after_s: None,
+            is_plain: false,
         }
     }
 
@@ -43,13 +46,17 @@ impl Failure {
         Self::new(404, "NotFound", format!("{} {name:?} not found", kind.resource())).about(kind, name)
     }
 
-    /// The resource itself is not served (no such definition): the details name nothing.
-    pub(crate) fn unknown_resource() -> Self {
-        Self::new(
-            404,
-            "NotFound",
-            "the server could not find the requested resource",
-        )
+    /// The path is not served (no such definition): the answer is no Status but text.
+    pub(crate) fn unknown_path() -> Self {
+        let mut failure = Self::new(404, "NotFound", "404 page not found\n");
+        failure.is_plain = true;
+        failure
+    }
+
+    /// Objects of a definition that is being deleted cannot be made.
+    pub(crate) fn being_terminated() -> Self {
+        let message = "create not allowed while custom resource definition is terminating";
+        Self::new(405, "MethodNotAllowed", message)
     }
 
     pub(crate) fn already_exists(kind: &Kind, name: &str) -> Self {
@@ -89,7 +96,7 @@ impl Failure {
         let mut failure = Self::new(
             422,
             "Invalid",
-            format!("{}.{} {name:?} is invalid: {list}", kind.name, kind.group),
+            format!("{} {name:?} is invalid: {list}", kind.qualified_name()),
         );
         let causes: Vec<Value> = causes
             .iter()
@@ -172,7 +179,7 @@ impl Failure {
         let name = name.unwrap_or_default();
         let mut failure = match code {
             404 if !name.is_empty() => Self::not_found(kind, name),
-            404 => Self::unknown_resource(),
+            404 => Self::unknown_path(),
             409 => Self::conflict(kind, name),
             403 => Self::forbidden(kind, name, "by a fault rule"),
             422 => {
@@ -225,7 +232,11 @@ impl Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let code = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (code, Json(self.to_value())).into_response();
+        let mut response = if self.is_plain {
+            (code, self.message).into_response()
+        } else {
+            (code, Json(self.to_value())).into_response()
+        };
         if let Some(seconds) = self.retry_after_s {
             response
                 .headers_mut()

@@ -5,7 +5,7 @@
 //! objects need little memory. Only a write parses its one object.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -14,9 +14,12 @@ use tokio::sync::watch;
 
 mod page;
 mod record;
+mod remove;
 
 pub(crate) use page::{Page, PageQuery};
 pub(crate) use record::{Change, Event, Glance, Key, Record};
+
+use crate::object::finalizer;
 
 /// The version asked for is older than the kept log.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +34,8 @@ pub(crate) struct Written {
     pub(crate) record: Arc<Record>,
     /// False when the object already was as wanted: no version, no event.
     pub(crate) is_changed: bool,
+    /// Whether the object is gone by this.
+    pub(crate) is_removed: bool,
 }
 
 /// A piece of the event log.
@@ -60,18 +65,34 @@ struct Inner {
 }
 
 impl Store {
-    pub(crate) fn new(kinds: usize, log_size: usize, first_version: u64) -> Self {
+    pub(crate) fn new(log_size: usize, first_version: u64) -> Self {
         let inner = Inner {
             version: first_version,
             compacted: first_version,
             log: VecDeque::new(),
-            objects: vec![BTreeMap::new(); kinds],
+            objects: Vec::new(),
         };
         Self {
             inner: Mutex::new(inner),
             latest: watch::Sender::new(first_version),
             log_size,
         }
+    }
+
+    /// Makes room for the objects of one more kind.
+    pub(crate) fn add_kind(&self) -> usize {
+        let mut inner = self.lock();
+        inner.objects.push(BTreeMap::new());
+        inner.objects.len() - 1
+    }
+
+    /// Adds an object as if it had always been there: no new version, no event.
+    pub(crate) fn seed(&self, kind: usize, key: &Key, mut object: Value) {
+        let mut inner = self.lock();
+        let version = inner.version;
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        let record = Arc::new(Record::new(key.clone(), &object, version));
+        inner.objects[kind].insert(key.clone(), record);
     }
 
     /// Adds an object; None when one of that name exists.
@@ -114,47 +135,22 @@ impl Store {
             return Some(Ok(Written {
                 record: previous,
                 is_changed: false,
+                is_removed: false,
             }));
         }
-        let version = inner.next(&mut new);
-        let record = Arc::new(Record::new(key.clone(), &new, version));
-        self.publish(&mut inner, kind, Change::Modified, &record, Some(previous));
+        // The last finalizer of an object that was to be deleted is gone.
+        let is_removed = finalizer::is_being_deleted(&new) && !finalizer::is_held(&new);
+        let change = if is_removed {
+            Change::Deleted
+        } else {
+            Change::Modified
+        };
+        let record = self.replace(&mut inner, kind, change, previous, &mut new);
         Some(Ok(Written {
             record,
             is_changed: true,
+            is_removed,
         }))
-    }
-
-    /// Removes an object when `check` agrees; None when it does not exist. The record returned carries
-    /// the version of the deletion.
-    pub(crate) fn delete<E>(
-        &self,
-        kind: usize,
-        key: &Key,
-        check: impl FnOnce(&Record) -> Result<(), E>,
-    ) -> Option<Result<Arc<Record>, E>> {
-        let mut inner = self.lock();
-        let previous = inner.objects[kind].get(key).cloned()?;
-        if let Err(error) = check(&previous) {
-            return Some(Err(error));
-        }
-        Some(Ok(self.remove(&mut inner, kind, previous)))
-    }
-
-    /// Keeps the number of objects of a kind at `most`: removes those longest unchanged, some more than
-    /// needed, so that it is not needed each time.
-    pub(crate) fn trim(&self, kind: usize, most: usize) {
-        let mut inner = self.lock();
-        let objects = &inner.objects[kind];
-        if objects.len() <= most {
-            return;
-        }
-        let mut records: Vec<Arc<Record>> = objects.values().cloned().collect();
-        records.sort_by_key(|record| record.version);
-        records.truncate(records.len() - most + most / 10);
-        for record in records {
-            self.remove(&mut inner, kind, record);
-        }
     }
 
     /// One page of a list, at its own version or the newest.
@@ -203,30 +199,14 @@ impl Store {
         self.lock().version
     }
 
-    /// Number of objects of a kind, and of events kept.
-    pub(crate) fn sizes(&self, kind: usize) -> (usize, usize) {
-        let inner = self.lock();
-        (inner.objects[kind].len(), inner.log.len())
+    /// Number of objects of a kind.
+    pub(crate) fn len(&self, kind: usize) -> usize {
+        self.lock().objects[kind].len()
     }
 
-    /// The namespaces that hold an object.
-    pub(crate) fn namespaces(&self) -> BTreeSet<String> {
-        let inner = self.lock();
-        let mut namespaces = BTreeSet::new();
-        for key in inner.objects.iter().flat_map(BTreeMap::keys) {
-            if !namespaces.contains(&key.namespace) {
-                namespaces.insert(key.namespace.clone());
-            }
-        }
-        namespaces
-    }
-
-    fn remove(&self, inner: &mut Inner, kind: usize, previous: Arc<Record>) -> Arc<Record> {
-        let mut object = previous.value();
-        let version = inner.next(&mut object);
-        let record = Arc::new(Record::new(previous.key.clone(), &object, version));
-        self.publish(inner, kind, Change::Deleted, &record, Some(previous));
-        record
+    /// Number of events in the log.
+    pub(crate) fn events_kept(&self) -> usize {
+        self.lock().log.len()
     }
 
     fn publish(

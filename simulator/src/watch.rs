@@ -162,6 +162,9 @@ impl Watch {
                     if !batch.is_complete {
                         continue;
                     }
+                    if !self.app.kinds.is_served(&self.kind) {
+                        return None;
+                    }
                 }
             }
             if let Some(piece) = self.idle().await {

@@ -1,6 +1,7 @@
 //! Sessions that are objects of a custom resource (`stream.space/v1alpha1` Session unless configured
 //! otherwise): one merge patch writes state, annotation and precondition, so no older patch can land.
 
+mod field;
 mod parse;
 
 use std::sync::Arc;
@@ -9,23 +10,29 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use kube::api::{Patch, PatchParams};
-use kube::core::ApiResource;
 use kube::core::gvk::GroupVersionKind;
+use kube::core::{ApiResource, DynamicObject};
 use serde_json::json;
 
+use self::field::Fields;
 use self::parse::Parser;
 use super::kubernetes::ConnectError;
 use super::kubernetes::client::MANAGER;
+use super::kubernetes::complaint::Regarded;
 use super::kubernetes::error::Subject;
+use super::kubernetes::events::Regarding;
+use super::kubernetes::name::Place;
 use super::kubernetes::object::{GENERATION_ANNOTATION, Read, is_version};
 use super::kubernetes::server::Server;
 use super::kubernetes::watch;
-use super::{Platform, PlatformError, PlatformEvent};
+use super::{Platform, PlatformError, PlatformEvent, Telling};
 use crate::config::KubernetesConfig;
+use crate::domain::happening::Happening;
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
 
 const READING: &str = "reading the session's object";
+const UNMARKING: &str = "taking the annotation off the session's object";
 const LISTING: &str = "reading the version of a list";
 const WRITING: &str = "writing the session's object";
 
@@ -53,7 +60,8 @@ impl CustomResource {
             resource: ApiResource::from_gvk_with_plural(&kind, &config.kubernetes_plural),
             parser: Arc::new(Parser {
                 namespaces: server.namespaces.clone(),
-                ready_condition: config.kubernetes_ready_condition.clone(),
+                fields: Fields::new(config),
+                ready_condition: (config.kubernetes_ready_condition.clone()).filter(|kind| !kind.is_empty()),
             }),
             server,
         })
@@ -66,13 +74,22 @@ impl CustomResource {
         }
     }
 
+    fn regarded<'a>(&'a self, namespace: &'a str, object: &'a DynamicObject) -> Regarded<'a> {
+        Regarded {
+            resource: &self.resource,
+            namespace,
+            object,
+        }
+    }
+
     async fn get(&self, session: &SessionId) -> Result<PlatformObject, PlatformError> {
         let place = self.server.place(READING, session)?;
         let api = self.server.api(place.namespace, &self.resource);
         let subject = Some(self.subject(place.name));
         let object = self.server.call(READING, subject, api.get(place.name)).await?;
-        self.server
-            .understood(READING, self.parser.read(place.namespace, &object))
+        let parsed = self.parser.read(place.namespace, &object);
+        let regarded = self.regarded(place.namespace, &object);
+        self.server.understood(READING, &regarded, parsed)
     }
 
     async fn patch(
@@ -83,25 +100,36 @@ impl CustomResource {
         version: &str,
     ) -> Result<PlatformObject, PlatformError> {
         let place = self.server.place(WRITING, session)?;
-        if desired == Desired::Terminated {
+        let wish = (desired != Desired::Terminated)
+            .then(|| self.parser.fields.state_patch(desired))
+            .flatten();
+        let Some(mut patch) = wish else {
             let detail = "sessions are not terminated from here".to_owned();
             return Err(PlatformError::Refused {
                 doing: WRITING,
                 status: 400,
                 detail,
             });
-        }
+        };
         if !is_version(version) {
             // Sent as it is, it could count as no precondition at all; the conflict makes the caller read.
             return Err(PlatformError::Conflict { doing: WRITING });
         }
-        let patch = Patch::Merge(json!({
-            "metadata": {
-                "resourceVersion": version,
-                "annotations": {(GENERATION_ANNOTATION): generation.to_string()},
-            },
-            "spec": {"state": parse::state_word(desired)},
-        }));
+        patch["metadata"] = json!({
+            "resourceVersion": version,
+            "annotations": {(GENERATION_ANNOTATION): generation.to_string()},
+        });
+        self.send(WRITING, place, patch).await
+    }
+
+    /// One merge patch; its answer is the object as written.
+    async fn send(
+        &self,
+        doing: &'static str,
+        place: Place<'_>,
+        patch: serde_json::Value,
+    ) -> Result<PlatformObject, PlatformError> {
+        let patch = Patch::Merge(patch);
         let parameters = PatchParams {
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
@@ -110,10 +138,22 @@ impl CustomResource {
         let request = api.patch(place.name, &parameters, &patch);
         let object = self
             .server
-            .call(WRITING, Some(self.subject(place.name)), request)
+            .call(doing, Some(self.subject(place.name)), request)
             .await?;
-        self.server
-            .written(WRITING, self.parser.read(place.namespace, &object))
+        let parsed = self.parser.read(place.namespace, &object);
+        let regarded = self.regarded(place.namespace, &object);
+        self.server.written(doing, &regarded, parsed)
+    }
+
+    async fn take_marks(&self, session: &SessionId, version: &str) -> Result<PlatformObject, PlatformError> {
+        let place = self.server.place(UNMARKING, session)?;
+        if !is_version(version) {
+            return Err(PlatformError::Conflict { doing: UNMARKING });
+        }
+        let patch = json!({
+            "metadata": {"resourceVersion": version, "annotations": {(GENERATION_ANNOTATION): null}},
+        });
+        self.send(UNMARKING, place, patch).await
     }
 }
 
@@ -137,11 +177,35 @@ impl Platform for CustomResource {
         watch::all(&self.server, &[(self.resource.clone(), reader)], None)
     }
 
+    fn tell(&self, session: &SessionId, uid: &str, happening: Happening) {
+        if let Ok(place) = self.server.place(READING, session) {
+            let regarding = Regarding {
+                resource: self.resource.clone(),
+                namespace: place.namespace.to_owned(),
+                name: place.name.to_owned(),
+                uid: uid.to_owned(),
+            };
+            self.server.events.tell(regarding, happening);
+        }
+    }
+
+    fn tellings(&self) -> BoxStream<'static, Telling> {
+        self.server.tellings()
+    }
+
     fn list_version<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<String, PlatformError>> {
         async move {
             let place = self.server.place(LISTING, session)?;
             self.server.list_version(place.namespace, &self.resource).await
         }
         .boxed()
+    }
+
+    fn unmark<'a>(
+        &'a self,
+        session: &'a SessionId,
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<PlatformObject, PlatformError>> {
+        self.take_marks(session, version).boxed()
     }
 }

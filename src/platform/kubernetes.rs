@@ -6,6 +6,8 @@
 pub(super) mod client;
 pub(super) mod complaint;
 pub(super) mod error;
+mod event;
+pub(super) mod events;
 pub(super) mod group;
 pub(super) mod name;
 pub(super) mod object;

@@ -8,10 +8,11 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{Platform, PlatformError, PlatformEvent};
+use super::{Fence, Platform, PlatformError, PlatformEvent, Telling, Told};
+use crate::domain::happening::Happening;
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
-use crate::telemetry::metrics::{Label as _, PlatformMetrics, PlatformOutcome, Verb};
+use crate::telemetry::metrics::{EventOutcome, Label as _, PlatformMetrics, PlatformOutcome, Verb};
 
 /// Counts, times and traces the calls of `inner`.
 pub struct Measured {
@@ -77,7 +78,37 @@ impl Platform for Measured {
         self.inner.watch().inspect(count).boxed()
     }
 
+    fn tell(&self, session: &SessionId, uid: &str, happening: Happening) {
+        self.inner.tell(session, uid, happening);
+    }
+
+    fn tellings(&self) -> BoxStream<'static, Telling> {
+        let metrics = self.metrics.clone();
+        let count = move |telling: &Telling| {
+            let outcome = match telling.told {
+                Told::Sent => EventOutcome::Sent,
+                Told::Refused => EventOutcome::Refused,
+                Told::Failed => EventOutcome::Failed,
+            };
+            metrics.events.inc(outcome);
+            metrics.events.of(EventOutcome::Dropped).inc_by(telling.dropped);
+        };
+        self.inner.tellings().inspect(count).boxed()
+    }
+
     fn list_version<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<String, PlatformError>> {
         self.measure(Verb::ListVersion, session, self.inner.list_version(session))
+    }
+
+    fn fence(&self) -> Fence {
+        self.inner.fence()
+    }
+
+    fn unmark<'a>(
+        &'a self,
+        session: &'a SessionId,
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<PlatformObject, PlatformError>> {
+        self.measure(Verb::Write, session, self.inner.unmark(session, version))
     }
 }

@@ -8,6 +8,7 @@
 //! the URL of the object; whoever may write that can have this process connect to where it points.
 
 mod target;
+mod tries;
 mod watch;
 
 use std::sync::Arc;
@@ -21,8 +22,9 @@ use tokio::net::TcpStream;
 use self::target::{Address, Targets};
 use self::watch::ProbedWatch;
 use super::kubernetes::name::Namespaces;
-use super::{Platform, PlatformError, PlatformEvent};
+use super::{Fence, Platform, PlatformError, PlatformEvent, Telling};
 use crate::config::{ProbeConfig, ProbeTarget};
+use crate::domain::happening::Happening;
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
 
@@ -91,6 +93,26 @@ impl Platform for Probed {
 
     fn list_version<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<String, PlatformError>> {
         self.inner.list_version(session)
+    }
+
+    fn tell(&self, session: &SessionId, uid: &str, happening: Happening) {
+        self.inner.tell(session, uid, happening);
+    }
+
+    fn tellings(&self) -> BoxStream<'static, Telling> {
+        self.inner.tellings()
+    }
+
+    fn fence(&self) -> Fence {
+        self.inner.fence()
+    }
+
+    fn unmark<'a>(
+        &'a self,
+        session: &'a SessionId,
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<PlatformObject, PlatformError>> {
+        async move { Ok(self.probed(self.inner.unmark(session, version).await?).await) }.boxed()
     }
 }
 

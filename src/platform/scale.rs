@@ -17,24 +17,28 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use kube::api::{Patch, PatchParams};
-use kube::core::{ApiResource, DynamicObject};
+use kube::core::ApiResource;
 use serde_json::{Value, json};
 
 use self::parse::{REPLICAS_ANNOTATION, Workloads};
 use self::registry::{Known, Registry};
 use super::kubernetes::ConnectError;
 use super::kubernetes::client::MANAGER;
+use super::kubernetes::complaint::Regarded;
 use super::kubernetes::error::Subject;
+use super::kubernetes::events::Regarding;
 use super::kubernetes::name::{Place, is_label_key};
 use super::kubernetes::object::{GENERATION_ANNOTATION, Read as _, is_version};
 use super::kubernetes::server::Server;
-use super::{Platform, PlatformError, PlatformEvent};
+use super::{Fence, Platform, PlatformError, PlatformEvent, Telling};
 use crate::config::{KubernetesConfig, ScaleConfig, Workload};
+use crate::domain::happening::Happening;
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
 
 const READING: &str = "reading the session's workload";
 const WRITING: &str = "scaling the session's workload";
+const UNMARKING: &str = "taking the annotations off the session's workload";
 const LISTING: &str = "reading the version of a list";
 
 /// The platform whose sessions are workloads.
@@ -133,28 +137,54 @@ impl Scale {
             },
             "spec": {"replicas": replicas},
         });
-        let object = self.merge(place, &known, body).await?;
-        let written = (self.server).written(WRITING, self.workloads.read(place.namespace, &object))?;
+        self.merge(WRITING, place, known, body).await
+    }
+
+    async fn take_marks(&self, session: &SessionId, version: &str) -> Result<PlatformObject, PlatformError> {
+        let place = self.place(UNMARKING, session)?;
+        if self.is_subresource {
+            // None was left, and the right to take it off is missing.
+            return self.find(session).await;
+        }
+        if !is_version(version) {
+            return Err(PlatformError::Conflict { doing: UNMARKING });
+        }
+        let known = self.at(session, version).await?;
+        let body = json!({
+            "metadata": {
+                "resourceVersion": version,
+                "annotations": {(GENERATION_ANNOTATION): null, (REPLICAS_ANNOTATION): null},
+            },
+        });
+        self.merge(UNMARKING, place, known, body).await
+    }
+
+    /// One merge patch of the whole workload; its answer is the workload as written.
+    async fn merge(
+        &self,
+        doing: &'static str,
+        place: Place<'_>,
+        known: Known,
+        body: Value,
+    ) -> Result<PlatformObject, PlatformError> {
+        let api = self.server.api(place.namespace, &self.kinds[known.kind]);
+        let (parameters, patch) = (parameters(), Patch::Merge(body));
+        let request = api.patch(&known.name, &parameters, &patch);
+        let subject = Some(self.subject(&known));
+        let object = self.server.call(doing, subject, request).await?;
+        let regarded = Regarded {
+            resource: &self.kinds[known.kind],
+            namespace: place.namespace,
+            object: &object,
+        };
+        let parsed = self.workloads.read(place.namespace, &object);
+        let written = self.server.written(doing, &regarded, parsed)?;
         self.registry.remember(Known {
             replicas: parse::replicas(&object),
             object: written.clone(),
             ..known
         });
         Ok(written)
-    }
-
-    async fn merge(
-        &self,
-        place: Place<'_>,
-        known: &Known,
-        body: Value,
-    ) -> Result<DynamicObject, PlatformError> {
-        let api = self.server.api(place.namespace, &self.kinds[known.kind]);
-        let (parameters, patch) = (parameters(), Patch::Merge(body));
-        let request = api.patch(&known.name, &parameters, &patch);
-        self.server
-            .call(WRITING, Some(self.subject(known)), request)
-            .await
     }
 }
 
@@ -198,11 +228,44 @@ impl Platform for Scale {
         self.watch_workloads()
     }
 
+    fn tell(&self, session: &SessionId, uid: &str, happening: Happening) {
+        let (place, known) = (self.place(READING, session), self.registry.known(session));
+        if let (Ok(place), Some(known)) = (place, known) {
+            let regarding = Regarding {
+                resource: self.kinds[known.kind].clone(),
+                namespace: place.namespace.to_owned(),
+                name: known.name,
+                uid: uid.to_owned(),
+            };
+            self.server.events.tell(regarding, happening);
+        }
+    }
+
+    fn tellings(&self) -> BoxStream<'static, Telling> {
+        self.server.tellings()
+    }
+
     fn list_version<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<String, PlatformError>> {
         async move {
             let place = self.place(LISTING, session)?;
             self.server.list_version(place.namespace, &self.kinds[0]).await
         }
         .boxed()
+    }
+
+    fn fence(&self) -> Fence {
+        if self.is_subresource {
+            Fence::of_timeout(self.server.timeout)
+        } else {
+            Fence::Annotation
+        }
+    }
+
+    fn unmark<'a>(
+        &'a self,
+        session: &'a SessionId,
+        version: &'a str,
+    ) -> BoxFuture<'a, Result<PlatformObject, PlatformError>> {
+        self.take_marks(session, version).boxed()
     }
 }

@@ -5,14 +5,17 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId, SessionState};
-use crate::platform::{Platform, PlatformError};
+use crate::platform::{Fence, Platform, PlatformError};
 use crate::store::StoreError;
-use crate::store::redis::{Confirmation, Observation, RedisStore};
+use crate::store::redis::{Confirmation, Mark, Observation, RedisStore};
 use crate::telemetry::metrics::HibernationStep;
 
 use super::gone::gone;
+use super::tell;
 
 /// Rounds within one act; after them the session's own deadline brings it back.
 const ROUNDS: usize = 5;
@@ -49,18 +52,27 @@ impl Actor {
     async fn round(&self, session: &SessionId, acting: Generation, term: u64) -> Result<Round, StoreError> {
         let object = match self.platform.read(session).await {
             Ok(object) => object,
-            Err(error) => return self.refused(session, acting, error).await,
+            Err(error) => return self.refused(session, acting, error, None).await,
         };
+        let mark = match self.platform.fence() {
+            Fence::Annotation => None,
+            Fence::Timeout(lasts) => Some(Mark::new(lasts)),
+        };
+        // Without an annotation nothing is told from the object: one that rests already is written once more, which
+        // changes nothing and settles.
         let is_ours = object.annotation == Some(acting) && object.desired == Desired::Hibernated;
-        if is_ours {
-            return self.settle(session, acting, object).await;
+        if is_ours && mark.is_none() {
+            return self.settle(session, acting, object, None).await;
         }
-        if object.annotation >= Some(acting) || object.desired == Desired::Terminated {
+        let is_written = mark.is_none() && object.annotation >= Some(acting);
+        if is_written || object.desired == Desired::Terminated {
             let seen = Observation::Object(object);
-            self.store.session_observe(session, &seen).await?;
+            tell::observe(&self.store, self.platform.as_ref(), session, &seen).await?;
             return Ok(Round::Over);
         }
-        match self.store.session_confirm(session, acting, term).await? {
+        let mark = mark.as_ref();
+        let confirming = Instant::now();
+        match self.store.session_confirm(session, acting, term, mark).await? {
             Confirmation::Confirmed => {}
             Confirmation::Over => {
                 self.count(HibernationStep::Undone);
@@ -74,20 +86,36 @@ impl Actor {
             Confirmation::NotReplicated => {
                 self.count(HibernationStep::NotReplicated);
                 tracing::warn!(%session, "no replica confirmed the decision in time; not acting on it now");
+                self.report(session, mark).await?;
                 return Ok(Round::Over);
             }
+        }
+        // The mark runs out that much after the patch can last: sent later, it could outlive it.
+        if mark.is_some() && confirming.elapsed() >= Fence::SEND_WITHIN {
+            tracing::debug!(%session, "too long between the confirmation and the patch; reading again");
+            self.report(session, mark).await?;
+            return Ok(Round::Again);
         }
         match self
             .platform
             .write(session, Desired::Hibernated, acting, &object.version)
             .await
         {
-            Ok(object) => self.settle(session, acting, object).await,
+            Ok(object) => self.settle(session, acting, object, mark).await,
             Err(PlatformError::Conflict { .. }) => {
                 self.count(HibernationStep::Conflict);
+                self.report(session, mark).await?;
                 Ok(Round::Again)
             }
-            Err(error) => self.refused(session, acting, error).await,
+            Err(error) => self.refused(session, acting, error, mark).await,
+        }
+    }
+
+    /// The patch has ended, or was never sent: wakes need not wait for it.
+    async fn report(&self, session: &SessionId, mark: Option<&Mark>) -> Result<(), StoreError> {
+        match mark {
+            Some(mark) => self.store.session_report(session, mark).await,
+            None => Ok(()),
         }
     }
 
@@ -100,20 +128,22 @@ impl Actor {
         session: &SessionId,
         acting: Generation,
         object: PlatformObject,
+        mark: Option<&Mark>,
     ) -> Result<Round, StoreError> {
         if self
             .store
-            .session_settle(session, acting, &object.version)
+            .session_settle(session, acting, &object.version, mark)
             .await?
         {
             self.count(HibernationStep::Settled);
             tracing::info!(%session, generation = %acting, "hibernated");
+            tell::hibernated(&self.store, self.platform.as_ref(), session).await;
             return Ok(Round::Over);
         }
         // Something newer was seen or decided, or Redis has lost the decision while the patch was on its way:
         // then nobody but this process may know for now what the object shows.
         let seen = Observation::Object(object);
-        self.store.session_observe(session, &seen).await?;
+        tell::observe(&self.store, self.platform.as_ref(), session, &seen).await?;
         let record = self
             .store
             .session_read(session)
@@ -124,6 +154,7 @@ impl Actor {
             Some(SessionState::Hibernated) => {
                 self.count(HibernationStep::Settled);
                 tracing::info!(%session, generation = %acting, "hibernated, as the watch has seen already");
+                tell::hibernated(&self.store, self.platform.as_ref(), session).await;
                 Round::Over
             }
             _ => Round::Over,
@@ -135,12 +166,15 @@ impl Actor {
         session: &SessionId,
         acting: Generation,
         error: PlatformError,
+        mark: Option<&Mark>,
     ) -> Result<Round, StoreError> {
         match error {
             PlatformError::Gone { .. } => {
+                self.report(session, mark).await?;
                 gone(&self.store, self.platform.as_ref(), session).await?;
             }
             PlatformError::Conflict { .. } => return Ok(Round::Again),
+            // No report: it may still land, and its mark runs out when it no longer can.
             PlatformError::Unavailable { .. } => {
                 self.count(HibernationStep::Unknown);
                 tracing::warn!(%session, %error, "the outcome of a hibernation is not known; read again at its deadline");
@@ -148,11 +182,12 @@ impl Actor {
             PlatformError::Refused { .. } => {
                 let given_up = self
                     .store
-                    .session_refuse(session, acting, &error.to_string())
+                    .session_refuse(session, acting, &error.to_string(), mark)
                     .await?;
                 self.count(HibernationStep::Refused);
                 if given_up {
                     self.count(HibernationStep::Abandoned);
+                    tell::not_hibernated(&self.store, self.platform.as_ref(), session, &error).await;
                 }
                 tracing::warn!(%session, %error, given_up, "the platform refuses to hibernate a session");
             }

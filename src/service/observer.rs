@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use tokio::sync::Notify;
 
 use super::gone::{Asked, gone};
+use super::tell;
 use crate::domain::SessionId;
 use crate::domain::platform_object::PlatformObject;
 use crate::lease::{self, Leadership};
@@ -62,6 +63,11 @@ impl Observer {
     /// Lists anew: Redis lost its data, or another server answers.
     pub fn relist(&self) {
         self.relist.notify_one();
+    }
+
+    /// Tells those who look at its object that the session would sleep.
+    pub async fn tell_would_hibernate(&self, session: &SessionId) {
+        tell::would_hibernate(&self.store, self.platform.as_ref(), session).await;
     }
 
     /// Observes again where the record has seen another version than the watch.
@@ -170,11 +176,8 @@ impl Observer {
     /// Writes one version; gives it back when the record says that it has seen a newer one.
     async fn write(&self, object: PlatformObject) -> Option<Late> {
         let session = object.session.clone();
-        match self
-            .store
-            .session_observe(&session, &Observation::Object(object.clone()))
-            .await
-        {
+        let seen = Observation::Object(object.clone());
+        match tell::observe(&self.store, self.platform.as_ref(), &session, &seen).await {
             Ok(Observed::Older(over)) if over != object.version => Some(Late { object, over }),
             Ok(_) => None,
             Err(error) => {

@@ -245,6 +245,9 @@ impl Sweeper {
             ReviewOutcome::Hibernate => self.act(session.clone(), review.generation, term),
             ReviewOutcome::WouldHibernate => {
                 self.metrics().would_hibernate.inc();
+                if review.is_news {
+                    self.observer.tell_would_hibernate(session).await;
+                }
                 tracing::debug!(%session, "would hibernate (mode observe, or not eligible)");
             }
             ReviewOutcome::Ready

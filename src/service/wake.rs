@@ -4,19 +4,21 @@
 //! So many at once over the whole installation: a slot is taken before the claim and given back when the
 //! work on the object is over; who finds none waits in a queue in Redis and is called by whoever gives one back.
 
+mod attempt;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt;
 use tokio::time::Instant;
 
-use super::gone::gone;
+use self::attempt::Attempt;
 use super::in_flight::InFlight;
-use crate::domain::platform_object::{Desired, PlatformObject};
+use super::tell;
 use crate::lifecycle::Tasks;
-use crate::platform::{Platform, PlatformError};
+use crate::platform::Platform;
 use crate::store::StoreError;
-use crate::store::redis::{Claim, Observation, RedisStore, Slot, WakeEntry, WakeFailure};
+use crate::store::redis::{Claim, RedisStore, Slot, WakeEntry, WakeFailure};
 use crate::telemetry::metrics::WakeStep;
 
 /// How long one process may work on an entry alone; when it dies, the leader takes it after this.
@@ -29,6 +31,8 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 const CONFLICTS: u32 = 5;
 /// Longest pause the platform may ask for: beyond it an entry would look as if the clock had stepped back.
 const LONGEST_ASKED: Duration = Duration::from_secs(600);
+/// How long a wake waits for a hibernation that may still land before it takes slot and claim anew.
+const ACT_WAIT: Duration = Duration::from_secs(5);
 /// When a wake that the platform refuses (or keeps failing) is tried again.
 const RETRY: Duration = Duration::from_secs(15);
 
@@ -60,20 +64,6 @@ enum Carried {
     NotWoken,
     /// Another process has the claim.
     Elsewhere,
-}
-
-/// How one attempt ended.
-enum Attempt {
-    /// The platform took it.
-    Woken,
-    /// Nothing is left to do for this entry.
-    Done,
-    /// The object changed meanwhile: read again at once.
-    Again,
-    /// Nothing definite: back off and try again.
-    BackOff(String, Option<Duration>),
-    /// The platform will not do it.
-    Refused(String),
 }
 
 /// Doubles, jittered.
@@ -211,7 +201,7 @@ impl Waker {
     }
 
     async fn carry_out(&self, entry: &WakeEntry, is_called: bool) -> Result<Carried, StoreError> {
-        let until = Instant::now() + CLAIM;
+        let mut until = Instant::now() + CLAIM;
         match self.store.wake_claim(entry, CLAIM_MS, is_called).await? {
             Claim::Ours => {}
             Claim::Held => return Ok(Carried::Elsewhere),
@@ -225,6 +215,15 @@ impl Waker {
                 Attempt::Done => return Ok(Carried::NotWoken),
                 Attempt::Again if conflicts < CONFLICTS => {
                     conflicts += 1;
+                    continue;
+                }
+                Attempt::Acting(left) => {
+                    self.wait_for_act(entry, left.min(ACT_WAIT)).await?;
+                    // Waiting is no work on the object: the time for that begins anew.
+                    until = Instant::now() + CLAIM;
+                    if !self.keep(entry).await? {
+                        return Ok(Carried::NotWoken);
+                    }
                     continue;
                 }
                 Attempt::Again => {
@@ -259,6 +258,12 @@ impl Waker {
         }
     }
 
+    /// Takes slot and claim of a wake under way anew; false when its generation is over.
+    async fn keep(&self, entry: &WakeEntry) -> Result<bool, StoreError> {
+        self.store.slot_take(entry, self.slots).await?;
+        Ok(self.store.wake_claim(entry, CLAIM_MS, true).await? == Claim::Ours)
+    }
+
     async fn fail(
         &self,
         entry: &WakeEntry,
@@ -266,79 +271,11 @@ impl Waker {
         delay: Duration,
         failure: WakeFailure,
     ) -> Result<Carried, StoreError> {
+        tell::wake_failed(&self.store, self.platform.as_ref(), entry, reason).await;
         let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.store
             .wake_fail(entry, reason, delay_ms, failure)
             .await
             .map(|_| Carried::NotWoken)
-    }
-
-    /// Read, confirm, patch, done: in this order, each time anew.
-    async fn attempt(&self, entry: &WakeEntry) -> Result<Attempt, StoreError> {
-        let object = match self.platform.read(&entry.session).await {
-            Ok(object) => object,
-            Err(error) => return self.not_read(entry, error).await,
-        };
-        let is_ours = object.annotation == Some(entry.generation) && object.desired == Desired::Running;
-        if is_ours {
-            return self.accepted(entry, object).await;
-        }
-        if object.annotation >= Some(entry.generation) || object.desired == Desired::Terminated {
-            // Somebody wrote at or above our generation: what was read decides, not we.
-            self.observe(object).await?;
-            return Ok(Attempt::Done);
-        }
-        if self.store.wake_confirm(entry).await? != Claim::Ours {
-            return Ok(Attempt::Done);
-        }
-        let written = self
-            .platform
-            .write(
-                &entry.session,
-                Desired::Running,
-                entry.generation,
-                &object.version,
-            )
-            .await;
-        match written {
-            Ok(object) => self.accepted(entry, object).await,
-            Err(PlatformError::Conflict { .. }) => Ok(Attempt::Again),
-            Err(error) => self.not_read(entry, error).await,
-        }
-    }
-
-    async fn accepted(&self, entry: &WakeEntry, object: PlatformObject) -> Result<Attempt, StoreError> {
-        let version = object.version.clone();
-        // First what the answer shows (the session may be ready at once), then the entry.
-        self.observe(object).await?;
-        Ok(match self.store.wake_done(entry, &version).await? {
-            Claim::Stale => Attempt::Again,
-            Claim::Ours | Claim::Held | Claim::Over => {
-                tracing::info!(session = %entry.session, generation = %entry.generation, "woken");
-                Attempt::Woken
-            }
-        })
-    }
-
-    async fn observe(&self, object: PlatformObject) -> Result<(), StoreError> {
-        let session = object.session.clone();
-        self.store
-            .session_observe(&session, &Observation::Object(object))
-            .await
-            .map(drop)
-    }
-
-    async fn not_read(&self, entry: &WakeEntry, error: PlatformError) -> Result<Attempt, StoreError> {
-        Ok(match error {
-            PlatformError::Gone { .. } => {
-                gone(&self.store, self.platform.as_ref(), &entry.session).await?;
-                Attempt::Done
-            }
-            PlatformError::Conflict { .. } => Attempt::Again,
-            PlatformError::Unavailable { retry_after, .. } => {
-                Attempt::BackOff(error.to_string(), retry_after)
-            }
-            PlatformError::Refused { .. } => Attempt::Refused(error.to_string()),
-        })
     }
 }

@@ -3,6 +3,7 @@
 //! Each method is one script of `lua/` by the same name; decisions are made there, atomically, with
 //! the clock of the server. Here is only how scripts are called and their replies read.
 
+mod acting;
 mod brake;
 mod call;
 mod census;
@@ -30,6 +31,7 @@ mod wake;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use acting::Mark;
 pub use brake::{Brakes, Demand, Granted, HELD_MS};
 pub use census::CensusSlice;
 pub use code::Code;
@@ -48,7 +50,7 @@ pub use session::{Confirmation, Grant, Review, ReviewOutcome};
 pub use settings::Settings;
 pub use slot::{Called, Slot};
 pub use stats::{ConnectionReading, GatewayList, LeaseHolder, PartitionStats};
-pub use wake::{Claim, WakeEntry, WakeFailure};
+pub use wake::{Claim, Shown, WakeConfirmation, WakeEntry, WakeFailure};
 
 use self::link::Links;
 use super::StoreError;

@@ -36,7 +36,7 @@ pub use self::guard::{Brake, GuardMetrics, HoldReason, ModeInForce};
 pub use self::history::{HistoryLag, HistoryMetrics};
 pub use self::http::{Class, HttpMetrics, InFlight, OpenConnection, RouteMetrics, Routes, Status};
 pub use self::label::{Counters, Gauges, Histograms, Label};
-pub use self::platform::{PlatformMetrics, PlatformOutcome, Verb};
+pub use self::platform::{EventOutcome, PlatformMetrics, PlatformOutcome, Verb};
 pub use self::redis::{Connect, Failure, RedisMetrics, Repeat, ScriptMetrics};
 pub use self::review::{ReviewMetrics, ReviewOutcome};
 pub use self::sweep::{HibernationStep, LeadershipMetrics, ReviewResult, SweepMetrics};

@@ -16,6 +16,7 @@ mod hands;
 mod history_store;
 mod http_server;
 mod kubernetes;
+mod kubernetes_events;
 mod leadership;
 mod lua;
 mod observe;

@@ -2,6 +2,8 @@
 //!
 //! Only Redis is needed: each test has a key prefix of its own and one session in it.
 
+mod accepted;
+mod acting;
 mod bench;
 mod ends;
 mod probe;

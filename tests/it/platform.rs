@@ -1,6 +1,8 @@
 //! The platform of custom resources against the simulator, over real HTTP.
 
 mod calls;
+mod configured;
+mod namespaces;
 mod watching;
 
 use std::time::Duration;
@@ -50,12 +52,19 @@ impl Bench {
     }
 
     fn config(&self) -> KubernetesConfig {
+        self.config_with(&[])
+    }
+
+    /// The defaults, with these flags laid over them.
+    fn config_with(&self, flags: &[(&str, &str)]) -> KubernetesConfig {
         #[derive(clap::Parser)]
         struct CommandLine {
             #[command(flatten)]
             config: KubernetesConfig,
         }
-        let defaults = <CommandLine as clap::Parser>::parse_from(["test"]).config;
+        let flags = flags.iter().map(|(flag, value)| format!("--{flag}={value}"));
+        let line = std::iter::once("test".to_owned()).chain(flags);
+        let defaults = <CommandLine as clap::Parser>::parse_from(line).config;
         KubernetesConfig {
             kubernetes_url: Some(self.simulator.url().to_owned()),
             kubernetes_timeout: CALL_TIMEOUT,
@@ -92,6 +101,11 @@ impl Bench {
             .await
             .unwrap();
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
+    async fn read(&self, namespace: &str, name: &str) -> Value {
+        let url = format!("{}/{name}", self.objects(namespace));
+        self.http.get(url).send().await.unwrap().json().await.unwrap()
     }
 
     async fn delete(&self, namespace: &str, name: &str) {

@@ -8,7 +8,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Shape, write::Done};
+use super::{Parameters, Shape, write::Done};
 use crate::{
     access,
     app::App,
@@ -63,24 +63,6 @@ impl Verb {
     }
 }
 
-/// The parameters of reads; those not named here change nothing (fieldManager, pretty).
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(crate) struct Parameters {
-    pub(crate) watch: Option<String>,
-    pub(crate) resource_version: String,
-    pub(crate) resource_version_match: String,
-    pub(crate) allow_watch_bookmarks: Option<String>,
-    pub(crate) send_initial_events: Option<String>,
-    pub(crate) timeout_seconds: Option<u64>,
-    pub(crate) limit: Option<usize>,
-    #[serde(rename = "continue")]
-    pub(crate) continue_token: String,
-    pub(crate) field_selector: String,
-    pub(crate) label_selector: String,
-    pub(crate) dry_run: Option<String>,
-}
-
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) verb: Verb,
@@ -104,7 +86,7 @@ impl Call {
     /// 404 for a path that is not served, 405 for a method, 400 for parameters, 413 for the body.
     pub(crate) async fn read(app: &App, request: Request) -> Result<Self, Failure> {
         let received_at_ms = jiff::Timestamp::now().as_millisecond();
-        let target = path::parse(&app.kinds, request.uri().path()).ok_or_else(Failure::unknown_resource)?;
+        let target = path::parse(&app.kinds.all(), request.uri().path()).ok_or_else(Failure::unknown_path)?;
         let Query(parameters) = Query::<Parameters>::try_from_uri(request.uri())
             .map_err(|error| Failure::bad_request(error.body_text()))?;
         if parameters.dry_run.is_some() {
@@ -127,7 +109,9 @@ impl Call {
         let is_merge_patch = match content_type.split(';').next() {
             Some("application/merge-patch+json") => true,
             // A custom resource has no such strategy, nor has it in the real server.
-            Some("application/strategic-merge-patch+json") => target.kind.role != Role::Session,
+            Some("application/strategic-merge-patch+json") => {
+                !matches!(target.kind.role, Role::Session | Role::Custom)
+            }
             _ => false,
         };
         Ok(Self {
@@ -204,26 +188,10 @@ impl Call {
     }
 }
 
-impl Parameters {
-    /// The one name a field selector asks for.
-    pub(crate) fn selected_name(&self) -> Option<&str> {
-        let mut parts = self.field_selector.split(',');
-        parts.find_map(|part| part.strip_prefix("metadata.name=")?.split('=').next_back())
-    }
-
-    pub(crate) fn wants_bookmarks(&self) -> bool {
-        is_true(self.allow_watch_bookmarks.as_deref())
-    }
-
-    pub(crate) fn wants_initial_events(&self) -> bool {
-        is_true(self.send_initial_events.as_deref())
-    }
-}
-
 fn verb(method: &Method, target: &Target, parameters: &Parameters) -> Option<Verb> {
     let is_object = target.name.is_some();
     match (method, is_object) {
-        (&Method::GET, false) if is_true(parameters.watch.as_deref()) => Some(Verb::Watch),
+        (&Method::GET, false) if parameters.wants_watch() => Some(Verb::Watch),
         (&Method::GET, false) => Some(Verb::List),
         (&Method::GET, true) => Some(Verb::Get),
         (&Method::POST, false) if target.namespace.is_some() || !target.kind.is_namespaced => {
@@ -234,11 +202,6 @@ fn verb(method: &Method, target: &Target, parameters: &Parameters) -> Option<Ver
         (&Method::DELETE, true) if target.subresource.is_none() => Some(Verb::Delete),
         _ => None,
     }
-}
-
-/// The real server takes `true`, `1`, and a parameter without a value.
-fn is_true(value: Option<&str>) -> bool {
-    value.is_some_and(|value| !matches!(value, "false" | "0"))
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> String {

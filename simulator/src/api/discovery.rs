@@ -1,4 +1,4 @@
-//! What clients ask before they ask for objects: version, groups, resources, namespaces, health.
+//! What clients ask before they ask for objects: version, groups, resources, health.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -27,8 +27,6 @@ pub(crate) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
             "kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [],
         }))))
         .route("/api/v1", get(core_resources))
-        .route("/api/v1/namespaces", get(namespaces))
-        .route("/api/v1/namespaces/{namespace}", get(namespace))
         .route("/apis", get(groups))
         .route("/apis/{group}", get(group))
         .route("/apis/{group}/{version}", get(resources))
@@ -51,30 +49,10 @@ async fn core_resources(State(app): State<Arc<App>>) -> Response {
     resource_list(&app, "", "v1")
 }
 
-/// Every namespace exists; listed are those that hold something.
-async fn namespaces(State(app): State<Arc<App>>) -> Json<Value> {
-    let mut names = app.store.namespaces();
-    names.insert("default".into());
-    let items: Vec<Value> = names.iter().map(|name| namespace_object(name)).collect();
-    let metadata = json!({ "resourceVersion": app.store.version().to_string() });
-    Json(json!({ "kind": "NamespaceList", "apiVersion": "v1", "metadata": metadata, "items": items }))
-}
-
-async fn namespace(Path(name): Path<String>) -> Json<Value> {
-    Json(namespace_object(&name))
-}
-
-fn namespace_object(name: &str) -> Value {
-    json!({
-        "kind": "Namespace", "apiVersion": "v1",
-        "metadata": { "name": name, "labels": { "kubernetes.io/metadata.name": name } },
-        "status": { "phase": "Active" },
-    })
-}
-
 async fn groups(State(app): State<Arc<App>>) -> Json<Value> {
+    let kinds = app.kinds.all();
     let mut by_group: BTreeMap<&str, &Kind> = BTreeMap::new();
-    for kind in app.kinds.iter().filter(|kind| !kind.group.is_empty()) {
+    for kind in kinds.iter().filter(|kind| !kind.group.is_empty()) {
         by_group.entry(&kind.group).or_insert(kind);
     }
     let groups: Vec<Value> = by_group.values().map(|kind| group_object(kind)).collect();
@@ -82,8 +60,9 @@ async fn groups(State(app): State<Arc<App>>) -> Json<Value> {
 }
 
 async fn group(State(app): State<Arc<App>>, Path(group): Path<String>) -> Response {
-    let Some(kind) = app.kinds.iter().find(|kind| kind.group == group) else {
-        return Failure::unknown_resource().into_response();
+    let kinds = app.kinds.all();
+    let Some(kind) = kinds.iter().find(|kind| kind.group == group) else {
+        return Failure::unknown_path().into_response();
     };
     let mut object = group_object(kind);
     object["kind"] = json!("APIGroup");
@@ -101,10 +80,11 @@ async fn resources(State(app): State<Arc<App>>, Path((group, version)): Path<(St
 }
 
 fn resource_list(app: &App, group: &str, version: &str) -> Response {
+    let kinds = app.kinds.all();
     let served = |kind: &&Arc<Kind>| kind.group == group && kind.version == version;
-    let resources: Vec<Value> = app.kinds.iter().filter(served).flat_map(described).collect();
-    let Some(kind) = app.kinds.iter().find(served) else {
-        return Failure::unknown_resource().into_response();
+    let resources: Vec<Value> = kinds.iter().filter(served).flat_map(described).collect();
+    let Some(kind) = kinds.iter().find(served) else {
+        return Failure::unknown_path().into_response();
     };
     Json(json!({
         "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": kind.api_version(), "resources": resources,

@@ -8,6 +8,8 @@ use serde_json::json;
 use super::{Call, Verb, shape::json_response, write::key};
 use crate::{
     app::App,
+    cleanup,
+    kind::Role,
     scale,
     schema::Cause,
     selector::Selector,
@@ -18,6 +20,9 @@ use crate::{
 };
 
 pub(crate) fn carry_out(app: &Arc<App>, call: &Call) -> Result<Response, Failure> {
+    if !app.kinds.is_served(&call.target.kind) {
+        return Err(Failure::unknown_path());
+    }
     match call.verb {
         Verb::Watch => watch(app, call),
         Verb::List => list(app, call),
@@ -27,6 +32,9 @@ pub(crate) fn carry_out(app: &Arc<App>, call: &Call) -> Result<Response, Failure
 
 fn get(app: &App, call: &Call) -> Result<Response, Failure> {
     let (kind, key) = (&call.target.kind, key(call)?);
+    if kind.role == Role::Namespace {
+        cleanup::bring_about(app, &key.name);
+    }
     let record = app
         .store
         .get(kind.index, &key)

@@ -1,13 +1,15 @@
 //! Create, update, patch and delete of objects: from a call to the store.
 
+use std::sync::Arc;
+
 use axum::{body::Bytes, response::Response};
 use serde_json::{Value, json};
 
 use super::{Call, Verb, shape::json_response};
 use crate::{
     access,
-    app::App,
-    event,
+    app::{App, lock},
+    cleanup, definition, event,
     kind::Role,
     object::{self, Update},
     patch::merge,
@@ -32,12 +34,12 @@ pub(crate) struct Done {
 
 #[derive(Debug)]
 enum Body {
-    Object(std::sync::Arc<Record>),
+    Object(Arc<Record>),
     Value(Value),
 }
 
 impl Done {
-    fn object(code: u16, record: std::sync::Arc<Record>, is_changed: bool) -> Self {
+    fn object(code: u16, record: Arc<Record>, is_changed: bool) -> Self {
         Self {
             code,
             key: Some(record.key.clone()),
@@ -57,9 +59,12 @@ impl Done {
 }
 
 /// Carries out a write; it never waits, so that the log can keep its order.
-pub(crate) fn carry_out(app: &App, call: &Call) -> Result<Done, Failure> {
+pub(crate) fn carry_out(app: &Arc<App>, call: &Call) -> Result<Done, Failure> {
     if call.verb == Verb::Patch && !call.is_merge_patch {
         return Err(Failure::unsupported_patch());
+    }
+    if !app.kinds.is_served(&call.target.kind) {
+        return Err(Failure::unknown_path());
     }
     let body = call.body.clone()?;
     match call.verb {
@@ -82,9 +87,13 @@ fn create(app: &App, call: &Call, body: &Value) -> Result<Done, Failure> {
     let is_generated = body["metadata"]["name"].is_null();
     for _ in 0..NAME_ATTEMPTS {
         let (key, object) = object::create(&call.target, body.clone(), false)?;
+        cleanup::admit(app, &call.target, &key.name)?;
         if let Some(record) = app.store.create(kind.index, &key, kind.stored(object)) {
-            if kind.role == Role::Event {
-                app.store.trim(kind.index, event::MOST);
+            match kind.role {
+                Role::Event => app.store.trim(kind.index, event::MOST),
+                Role::Definition => definition::serve(app, &record.value()),
+                Role::Namespace => drop(lock(&app.gone_namespaces).remove(&key.name)),
+                _ => {}
             }
             return Ok(Done::object(201, record, true));
         }
@@ -95,7 +104,7 @@ fn create(app: &App, call: &Call, body: &Value) -> Result<Done, Failure> {
     Err(Failure::already_exists(kind, call.name().unwrap_or_default()))
 }
 
-fn update(app: &App, call: &Call, how: Update, body: Value) -> Result<Done, Failure> {
+fn update(app: &Arc<App>, call: &Call, how: Update, body: Value) -> Result<Done, Failure> {
     let (kind, key) = (&call.target.kind, key(call)?);
     if !body.is_object() {
         return Err(Failure::bad_request("the body of the request is not an object"));
@@ -117,6 +126,9 @@ fn update(app: &App, call: &Call, how: Update, body: Value) -> Result<Done, Fail
         object::update(&call.target, how, &old, new).map(|new| kind.stored(new))
     });
     let written = written.unwrap_or_else(|| Err(Failure::not_found(kind, &key.name)))?;
+    if written.is_removed {
+        cleanup::go_on(app);
+    }
     let mut done = Done::object(200, written.record, written.is_changed);
     if let Body::Object(record) = &done.body
         && is_scale
@@ -126,8 +138,15 @@ fn update(app: &App, call: &Call, how: Update, body: Value) -> Result<Done, Fail
     Ok(done)
 }
 
-fn delete(app: &App, call: &Call, body: &Value) -> Result<Done, Failure> {
+fn delete(app: &Arc<App>, call: &Call, body: &Value) -> Result<Done, Failure> {
     let (kind, key) = (&call.target.kind, key(call)?);
+    if kind.role == Role::Namespace && key.name == cleanup::DEFAULT_NAMESPACE {
+        return Err(Failure::forbidden(
+            kind,
+            &key.name,
+            "this namespace may not be deleted",
+        ));
+    }
     let wanted = &body["preconditions"];
     let mut uid = String::new();
     let deleted = app.store.delete(kind.index, &key, |record| {
@@ -142,13 +161,17 @@ fn delete(app: &App, call: &Call, body: &Value) -> Result<Done, Failure> {
             "the preconditions of the deletion are not met",
         ))
     });
-    let record = deleted.unwrap_or_else(|| Err(Failure::not_found(kind, &key.name)))?;
+    let written = deleted.unwrap_or_else(|| Err(Failure::not_found(kind, &key.name)))?;
+    cleanup::go_on(app);
+    if !written.is_removed {
+        return Ok(Done::object(200, written.record, written.is_changed));
+    }
     let details = json!({ "name": key.name, "group": kind.group, "kind": kind.plural, "uid": uid });
     let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details });
     Ok(Done {
         code: 200,
         key: Some(key),
-        version: Some(record.version),
+        version: Some(written.record.version),
         is_changed: true,
         body: Body::Value(status),
     })

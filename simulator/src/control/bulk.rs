@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     app::App,
+    cleanup,
     controller::settle,
     kind::{Kind, Role},
     object,
@@ -93,7 +94,10 @@ pub(super) async fn create_sessions(
         Ok(order) => order,
         Err(error) => return Failure::bad_request(error.body_text()).into_response(),
     };
-    let target = Target::collection(app.sessions(), &order.namespace);
+    let Some(kind) = app.kinds.sessions() else {
+        return Failure::unknown_path().into_response();
+    };
+    let target = Target::collection(&kind, &order.namespace);
     let body = |number: usize| {
         let mut body = json!({
             "metadata": { "name": format!("{}-{number}", order.prefix) },
@@ -119,10 +123,10 @@ pub(super) async fn create_workloads(
         WorkloadKind::Deployment => Role::Deployment,
         WorkloadKind::StatefulSet => Role::StatefulSet,
     };
-    let Some(kind) = app.kinds.iter().find(|kind| kind.role == role) else {
-        return Failure::unknown_resource().into_response();
+    let Some(kind) = app.kinds.of_role(role) else {
+        return Failure::unknown_path().into_response();
     };
-    let target = Target::collection(kind, &order.namespace);
+    let target = Target::collection(&kind, &order.namespace);
     let body = |number: usize| {
         let name = format!("{}-{number}", order.prefix);
         let mut labels = order.labels.clone();
@@ -160,6 +164,9 @@ async fn create(
         return Failure::bad_request(format!("count is above {MOST}")).into_response();
     }
     let kind: &Arc<Kind> = &target.kind;
+    if let Err(failure) = cleanup::admit(app, target, "") {
+        return failure.into_response();
+    }
     let (mut created, mut skipped) = (0, 0);
     for number in 0..count {
         let (key, mut object) = match object::create(target, body(number), is_settled) {

@@ -13,6 +13,16 @@ pub(crate) struct Key {
     pub(crate) name: String,
 }
 
+impl Key {
+    /// The key of an object that is in no namespace.
+    pub(crate) fn of_cluster(name: &str) -> Self {
+        Self {
+            namespace: String::new(),
+            name: name.to_owned(),
+        }
+    }
+}
+
 /// One version of one object.
 #[derive(Debug)]
 pub(crate) struct Record {

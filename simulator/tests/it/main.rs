@@ -7,10 +7,14 @@
 
 mod access;
 mod controller;
+mod definition;
 mod event;
 mod fault;
+mod finalizer;
+mod namespace;
 mod read;
 mod rule;
+mod scale;
 mod support;
 mod token;
 mod watch;

@@ -90,12 +90,18 @@ async fn lists_are_narrowed_by_namespace_and_selectors() {
         names(&lab.get(&format!("{EVERYWHERE}?labelSelector=!team")).await.1),
         ["one", "three"]
     );
-    assert_eq!(
-        lab.get(&format!("{EVERYWHERE}?labelSelector=team%20in%20(a)"))
-            .await
-            .0,
-        400
-    );
+    for (selector, expected) in [
+        ("team%20in%20(red,blue)", vec!["two"]),
+        ("team%20notin%20(red,blue)", vec!["one", "three"]),
+        ("team%20notin%20(red),team", vec!["two"]),
+    ] {
+        let (_, list) = lab.get(&format!("{EVERYWHERE}?labelSelector={selector}")).await;
+        assert_eq!(names(&list), expected, "{selector}");
+    }
+    let (code, _) = lab
+        .get(&format!("{EVERYWHERE}?labelSelector=team%20%3E%201"))
+        .await;
+    assert_eq!(code, 400);
 }
 
 #[tokio::test]
@@ -211,4 +217,26 @@ async fn two_simulators_in_one_process_are_independent() {
         .await;
     assert_eq!(names(&two.get(SESSIONS).await.1), Vec::<String>::new());
     assert_eq!(one.get(SESSIONS).await.0, 500);
+}
+
+#[tokio::test]
+async fn without_a_schema_everything_is_taken() {
+    let lab = Lab::with(Options {
+        schema: Schema::None,
+        settings: delays(0, 0),
+        ..Options::default()
+    })
+    .await;
+    for (name, spec) in [
+        ("a", json!({ "state": "asleep", "idleTimeout": 7 })),
+        ("b", json!({ "power": { "on": true } })),
+        ("c", json!("a text")),
+        ("d", Value::Null),
+    ] {
+        let body = json!({ "metadata": { "name": name }, "spec": spec });
+        let (code, object) = lab.post(SESSIONS, body).await;
+        assert_eq!((code, &object["spec"]), (201, &spec), "{object}");
+    }
+    let (code, object) = lab.patch("b", json!({ "spec": { "state": [1] } })).await;
+    assert_eq!((code, &object["spec"]["state"]), (200, &json!([1])));
 }

@@ -10,6 +10,11 @@ use connection_tracker_simulator::{Options, Settings, Simulator};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
+mod events;
+pub(crate) mod workloads;
+
+pub(crate) use events::Events;
+
 pub(crate) const SESSIONS: &str = "/apis/stream.space/v1alpha1/namespaces/lab/sessions";
 pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
 
@@ -75,6 +80,11 @@ impl Lab {
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
         answer(self.open(path).await).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, "application/json", Value::Null)
+            .await
     }
 
     /// A GET whose body is read by the caller.
@@ -205,58 +215,4 @@ async fn answer(response: Response) -> Answer {
     let code = response.status().as_u16();
     let text = response.text().await.unwrap();
     (code, serde_json::from_str(&text).unwrap_or(Value::Null))
-}
-
-/// The events of a watch, one at a time.
-pub(crate) struct Events {
-    response: Response,
-    buffer: Vec<u8>,
-}
-
-impl Events {
-    pub(crate) async fn of(lab: &Lab, query: &str) -> Self {
-        Self::at(lab, SESSIONS, query).await
-    }
-
-    pub(crate) async fn at(lab: &Lab, collection: &str, query: &str) -> Self {
-        let response = lab.open(&format!("{collection}?watch=true&{query}")).await;
-        assert_eq!(response.status().as_u16(), 200);
-        Self {
-            response,
-            buffer: Vec::new(),
-        }
-    }
-
-    /// The next event; None when the answer ended in order, an error when it broke.
-    pub(crate) async fn try_next(&mut self) -> reqwest::Result<Option<Value>> {
-        loop {
-            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.buffer.drain(..=end).collect();
-                return Ok(Some(serde_json::from_slice(&line).unwrap()));
-            }
-            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk())
-                .await
-                .expect("no event came in time")?;
-            match chunk {
-                Some(chunk) => self.buffer.extend_from_slice(&chunk),
-                None => return Ok(None),
-            }
-        }
-    }
-
-    pub(crate) async fn next(&mut self) -> Value {
-        self.try_next().await.unwrap().expect("the watch ended")
-    }
-
-    /// Type, name and version of the next event.
-    pub(crate) async fn next_brief(&mut self) -> (String, String, String) {
-        let event = self.next().await;
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let metadata = &event["object"]["metadata"];
-        (
-            text(&event["type"]),
-            text(&metadata["name"]),
-            text(&metadata["resourceVersion"]),
-        )
-    }
 }

@@ -3,16 +3,19 @@
 use kube::core::DynamicObject;
 use serde_json::Value;
 
+use super::field::Fields;
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::platform::kubernetes::name::Namespaces;
 use crate::platform::kubernetes::object::{self, Identity, Malformed, Parsed, Read};
 
-/// Reads objects by the configured names and readiness.
+/// Reads objects by the configured names, fields and readiness.
 #[derive(Debug, Clone)]
 pub(super) struct Parser {
     /// Which namespaces there are.
     pub(super) namespaces: Namespaces,
-    /// The condition that must be True beside phase Running.
+    /// Where what is read lies.
+    pub(super) fields: Fields,
+    /// The condition that must be True beside the phase.
     pub(super) ready_condition: Option<String>,
 }
 
@@ -21,7 +24,7 @@ impl Read for Parser {
         let desired = if object.metadata.deletion_timestamp.is_some() {
             Ok(Desired::Terminated)
         } else {
-            desired(object.data.pointer("/spec/state"))
+            self.fields.desired(object)
         };
         self.build(namespace, object, desired)
     }
@@ -47,11 +50,12 @@ impl Parser {
             .ok_or_else(|| malformed("metadata.name is missing".to_owned()))?;
         let identity = Identity::of(&self.namespaces, namespace, name, object).map_err(malformed)?;
         let desired = desired.map_err(malformed)?;
-        let phase = text_at(object, "/status/phase");
+        let fields = &self.fields;
         let mut oddities = Vec::new();
         let annotation = object::generation(object, &mut oddities);
-        let idle_timeout = (object.data.pointer("/spec/idleTimeout"))
-            .and_then(|value| object::idle_timeout_at("spec.idleTimeout", value, &mut oddities));
+        let idle_timeout = (fields.idle_timeout.of(object)).and_then(|value| {
+            object::idle_timeout_at(&fields.idle_timeout.to_string(), value, &mut oddities)
+        });
         Ok(Parsed {
             object: PlatformObject {
                 session: identity.session,
@@ -59,7 +63,7 @@ impl Parser {
                 version: identity.version,
                 desired,
                 is_ready: desired == Desired::Running
-                    && phase.as_deref() == Some("Running")
+                    && fields.has_ready_phase(object)
                     && self
                         .ready_condition
                         .as_ref()
@@ -68,32 +72,12 @@ impl Parser {
                 annotation,
                 idle_timeout,
                 created_at_ms: identity.created_at_ms,
-                url: text_at(object, "/status/url"),
-                phase,
+                url: fields.url.text_of(object),
+                phase: fields.phase.text_of(object),
             },
             name: full_name,
             oddities,
         })
-    }
-}
-
-/// The word of `spec.state`; terminated is read but never written here.
-pub(super) fn state_word(desired: Desired) -> &'static str {
-    match desired {
-        Desired::Running => "running",
-        Desired::Hibernated => "hibernated",
-        Desired::Terminated => "terminated",
-    }
-}
-
-fn desired(state: Option<&Value>) -> Result<Desired, String> {
-    match state {
-        None | Some(Value::Null) => Err("spec.state is missing".to_owned()),
-        Some(Value::String(word)) => [Desired::Running, Desired::Hibernated, Desired::Terminated]
-            .into_iter()
-            .find(|desired| state_word(*desired) == word)
-            .ok_or_else(|| format!("spec.state is {word:?}, not running, hibernated or terminated")),
-        Some(other) => Err(format!("spec.state is {other}, not a word")),
     }
 }
 
@@ -104,15 +88,6 @@ fn has_condition(object: &DynamicObject, kind: &str) -> bool {
         .pointer("/status/conditions")
         .and_then(Value::as_array)
         .is_some_and(|conditions| conditions.iter().any(is_true))
-}
-
-fn text_at(object: &DynamicObject, pointer: &str) -> Option<String> {
-    object
-        .data
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned)
 }
 
 #[cfg(test)]

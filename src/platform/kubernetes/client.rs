@@ -1,4 +1,4 @@
-//! The two HTTP clients of the API server: one for calls, one for watches. Neither retries.
+//! The HTTP clients of the API server: for calls, for watches, and for Events. None retries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,8 @@ pub(in crate::platform) struct Clients {
     pub(in crate::platform) watches: kube::Client,
     /// What their answers asked for.
     pub(in crate::platform) patience: Arc<Patience>,
+    /// For Events, and what its own answers asked for: nobody else waits for that.
+    pub(in crate::platform) events: (kube::Client, Arc<Patience>),
     /// Namespace of the kubeconfig's context or of the pod.
     pub(in crate::platform) default_namespace: String,
 }
@@ -51,8 +53,8 @@ pub(in crate::platform) async fn make(config: &KubernetesConfig) -> Result<Clien
             .parse()
             .expect("a constant header value is valid"),
     ));
-    let patience = Arc::<Patience>::default();
-    let client = |read_timeout: Duration| {
+    let (patience, of_events) = (Arc::<Patience>::default(), Arc::<Patience>::default());
+    let client = |read_timeout: Duration, patience: &Arc<Patience>| {
         let mut config = base.clone();
         config.read_timeout = Some(read_timeout);
         let builder =
@@ -62,8 +64,9 @@ pub(in crate::platform) async fn make(config: &KubernetesConfig) -> Result<Clien
             .build())
     };
     Ok(Clients {
-        calls: client(config.kubernetes_timeout)?,
-        watches: client(WATCH_READ_TIMEOUT)?,
+        calls: client(config.kubernetes_timeout, &patience)?,
+        watches: client(WATCH_READ_TIMEOUT, &patience)?,
+        events: (client(config.kubernetes_timeout, &of_events)?, of_events),
         default_namespace: base.default_namespace.clone(),
         patience,
     })

@@ -4,6 +4,7 @@
 use kube::core::DynamicObject;
 
 use super::name::Namespaces;
+use crate::domain::happening::Unreadable;
 use crate::domain::platform_object::{IdleTimeout, PlatformObject};
 use crate::domain::{Generation, InvalidId, SessionId};
 use crate::platform::idle_timeout;
@@ -28,8 +29,17 @@ pub(in crate::platform) struct Parsed {
     pub(in crate::platform) object: PlatformObject,
     /// `namespace/name`.
     pub(in crate::platform) name: String,
-    /// Values that were taken as absent or as never, as sentences for a log.
-    pub(in crate::platform) oddities: Vec<String>,
+    /// Values that were taken as absent or as never.
+    pub(in crate::platform) oddities: Vec<Oddity>,
+}
+
+/// A value that was not understood and not needed either.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::platform) struct Oddity {
+    /// Which.
+    pub(in crate::platform) what: Unreadable,
+    /// What is wrong, and what it was taken for: a sentence for people.
+    pub(in crate::platform) text: String,
 }
 
 /// Reads objects of a platform. `namespace` is where the object was asked for.
@@ -107,7 +117,7 @@ pub(in crate::platform) fn is_version(text: &str) -> bool {
 /// Our annotation; one that cannot be ours counts as absent.
 pub(in crate::platform) fn generation(
     object: &DynamicObject,
-    oddities: &mut Vec<String>,
+    oddities: &mut Vec<Oddity>,
 ) -> Option<Generation> {
     let text = object.metadata.annotations.as_ref()?.get(GENERATION_ANNOTATION)?;
     let number = text
@@ -118,9 +128,12 @@ pub(in crate::platform) fn generation(
     match number {
         Some(number) if (1..Generation::MAX_ANNOTATION).contains(&number) => Some(Generation(number)),
         _ => {
-            oddities.push(format!(
-                "annotation {GENERATION_ANNOTATION} is {text:?}, not a number from 1 to 2^53 - 2^20: taken as absent"
-            ));
+            oddities.push(Oddity {
+                what: Unreadable::Annotation,
+                text: format!(
+                    "annotation {GENERATION_ANNOTATION} is {text:?}, not a number from 1 to 2^53 - 2^20: taken as absent"
+                ),
+            });
             None
         }
     }
@@ -130,7 +143,7 @@ pub(in crate::platform) fn generation(
 pub(in crate::platform) fn idle_timeout_at(
     place: &str,
     value: &serde_json::Value,
-    oddities: &mut Vec<String>,
+    oddities: &mut Vec<Oddity>,
 ) -> Option<IdleTimeout> {
     let parsed = match value {
         serde_json::Value::Null => return None,
@@ -138,9 +151,10 @@ pub(in crate::platform) fn idle_timeout_at(
         _ => None,
     };
     Some(parsed.unwrap_or_else(|| {
-        oddities.push(format!(
-            "{place} is {value}, not a duration like 30m: taken as never"
-        ));
+        oddities.push(Oddity {
+            what: Unreadable::IdleTimeout,
+            text: format!("{place} is {value}, not a duration like 30m: taken as never"),
+        });
         IdleTimeout::Never
     }))
 }

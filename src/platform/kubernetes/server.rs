@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::BoxStream;
 use kube::Api;
 use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject};
@@ -10,15 +11,16 @@ use tokio::sync::Semaphore;
 
 use super::ConnectError;
 use super::client;
-use super::complaint::Complaints;
+use super::complaint::{Complaints, Regarded};
 use super::error::{self, Subject};
+use super::events::{self, Events};
 use super::name::{Namespaces, Place};
 use super::object::{Malformed, Parsed, is_version};
 use super::patience::Patience;
 use crate::config::KubernetesConfig;
 use crate::domain::SessionId;
 use crate::domain::platform_object::PlatformObject;
-use crate::platform::PlatformError;
+use crate::platform::{PlatformError, Telling};
 
 const LISTING: &str = "reading the version of a list";
 
@@ -27,10 +29,13 @@ pub(in crate::platform) struct Server {
     calls: kube::Client,
     watches: kube::Client,
     patience: Arc<Patience>,
+    of_events: (kube::Client, Arc<Patience>),
     /// Calls that may be under way at once.
     under_way: Semaphore,
     /// Where sessions may be.
     pub(in crate::platform) namespaces: Namespaces,
+    /// What people are to be told.
+    pub(in crate::platform) events: Arc<Events>,
     /// Says once what is wrong with an object.
     pub(in crate::platform) complaints: Arc<Complaints>,
     /// Longest time of one call.
@@ -47,13 +52,16 @@ impl Server {
         let clients = client::make(config).await?;
         let namespaces = Namespaces::new(&config.kubernetes_namespaces, &clients.default_namespace)
             .map_err(ConnectError::Namespace)?;
+        let events = Arc::new(Events::new(config.kubernetes_events));
         Ok(Self {
             calls: clients.calls,
             watches: clients.watches,
             patience: clients.patience,
             under_way: Semaphore::new(config.kubernetes_concurrency),
             namespaces,
-            complaints: Arc::default(),
+            complaints: Arc::new(Complaints::new(Arc::clone(&events))),
+            events,
+            of_events: clients.events,
             timeout: config.kubernetes_timeout,
         })
     }
@@ -70,6 +78,12 @@ impl Server {
         resource: &ApiResource,
     ) -> Api<DynamicObject> {
         Api::namespaced_with(self.watches.clone(), namespace, resource)
+    }
+
+    /// Publishes what people are to be told, for ever.
+    pub(in crate::platform) fn tellings(&self) -> BoxStream<'static, Telling> {
+        let (client, patience) = self.of_events.clone();
+        events::publishing(Arc::clone(&self.events), client, patience)
     }
 
     /// An id that no object can have is gone without asking.
@@ -145,10 +159,11 @@ impl Server {
     pub(in crate::platform) fn understood(
         &self,
         doing: &'static str,
+        regarded: &Regarded<'_>,
         parsed: Result<Parsed, Malformed>,
     ) -> Result<PlatformObject, PlatformError> {
         match parsed {
-            Ok(parsed) => Ok(self.complaints.take(parsed)),
+            Ok(parsed) => Ok(self.complaints.take(regarded, parsed)),
             Err(malformed) => Err(PlatformError::Refused {
                 doing,
                 status: 422,
@@ -161,10 +176,11 @@ impl Server {
     pub(in crate::platform) fn written(
         &self,
         doing: &'static str,
+        regarded: &Regarded<'_>,
         parsed: Result<Parsed, Malformed>,
     ) -> Result<PlatformObject, PlatformError> {
         parsed
-            .map(|parsed| self.complaints.take(parsed))
+            .map(|parsed| self.complaints.take(regarded, parsed))
             .map_err(|malformed| PlatformError::Unavailable {
                 doing,
                 detail: malformed.to_string(),

@@ -15,7 +15,7 @@ use kube::runtime::watcher::{self, DefaultBackoff, Event};
 use tokio::sync::Notify;
 
 use super::client::WATCH_SECONDS;
-use super::complaint::Complaints;
+use super::complaint::{Complaints, Regarded};
 use super::error;
 use super::group;
 use super::object::{Malformed, Parsed, Read};
@@ -39,6 +39,7 @@ pub(in crate::platform) fn all(
             .map(|(kind, reader)| {
                 let watch = KindWatch {
                     namespace: namespace.to_owned(),
+                    resource: kind.clone(),
                     scope: scope.clone(),
                     source: Source {
                         api: server.watch_api(namespace, kind),
@@ -79,6 +80,7 @@ impl Source {
 /// One kind in one namespace.
 struct KindWatch {
     namespace: String,
+    resource: ApiResource,
     scope: ListScope,
     source: Source,
     reader: Arc<dyn Read>,
@@ -163,7 +165,7 @@ impl KindWatch {
                 Some(PlatformEvent::ListStarted(self.scope.clone()))
             }
             Event::InitApply(object) => self
-                .accept(self.reader.read(&self.namespace, &object))
+                .accept(&object, self.reader.read(&self.namespace, &object))
                 .map(PlatformEvent::Listed),
             Event::InitDone => {
                 self.is_listing = false;
@@ -172,14 +174,14 @@ impl KindWatch {
             }
             Event::Apply(object) => {
                 let event = self
-                    .accept(self.reader.read(&self.namespace, &object))
+                    .accept(&object, self.reader.read(&self.namespace, &object))
                     .map(PlatformEvent::Changed);
                 self.backoff.reset();
                 event
             }
             Event::Delete(object) => {
                 let event = self
-                    .accept(self.reader.read_deleted(&self.namespace, &object))
+                    .accept(&object, self.reader.read_deleted(&self.namespace, &object))
                     .map(PlatformEvent::Deleted);
                 self.backoff.reset();
                 event
@@ -187,11 +189,16 @@ impl KindWatch {
         }
     }
 
-    fn accept(&self, parsed: Result<Parsed, Malformed>) -> Option<PlatformObject> {
+    fn accept(&self, object: &DynamicObject, parsed: Result<Parsed, Malformed>) -> Option<PlatformObject> {
+        let regarded = Regarded {
+            resource: &self.resource,
+            namespace: &self.namespace,
+            object,
+        };
         match parsed {
-            Ok(parsed) => Some(self.complaints.take(parsed)),
+            Ok(parsed) => Some(self.complaints.take(&regarded, parsed)),
             Err(malformed) => {
-                self.complaints.skip(&malformed);
+                self.complaints.skip(&regarded, &malformed);
                 None
             }
         }

@@ -9,6 +9,7 @@ use super::{READING, Scale, parse};
 use crate::domain::SessionId;
 use crate::domain::platform_object::PlatformObject;
 use crate::platform::PlatformError;
+use crate::platform::kubernetes::complaint::Regarded;
 use crate::platform::kubernetes::name::Place;
 use crate::platform::kubernetes::object::Read as _;
 
@@ -88,7 +89,12 @@ impl Scale {
         object: &DynamicObject,
     ) -> Result<PlatformObject, PlatformError> {
         let parsed = self.workloads.read(place.namespace, object);
-        let read = self.server.understood(READING, parsed)?;
+        let regarded = Regarded {
+            resource: &self.kinds[kind],
+            namespace: place.namespace,
+            object,
+        };
+        let read = self.server.understood(READING, &regarded, parsed)?;
         self.registry.remember(Known {
             kind,
             name: object.metadata.name.clone().unwrap_or_default(),

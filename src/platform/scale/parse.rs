@@ -3,9 +3,10 @@
 use kube::core::DynamicObject;
 use serde_json::Value;
 
+use crate::domain::happening::Unreadable;
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::platform::kubernetes::name::Namespaces;
-use crate::platform::kubernetes::object::{self, Identity, Malformed, Parsed, Read};
+use crate::platform::kubernetes::object::{self, Identity, Malformed, Oddity, Parsed, Read};
 
 /// How many replicas a workload had before we took them; written with the patch that takes them.
 pub(super) const REPLICAS_ANNOTATION: &str = "connection-tracker.dev/replicas";
@@ -87,9 +88,10 @@ impl Workloads {
             object::idle_timeout_at(&place, &Value::from(text), &mut oddities)
         });
         if annotation_of(object, REPLICAS_ANNOTATION).is_some() && saved(object).is_none() {
-            oddities.push(format!(
-                "annotation {REPLICAS_ANNOTATION} is no number from 1 on: taken as 1"
-            ));
+            oddities.push(Oddity {
+                what: Unreadable::Annotation,
+                text: format!("annotation {REPLICAS_ANNOTATION} is no number from 1 on: taken as 1"),
+            });
         }
         Ok(Parsed {
             object: PlatformObject {

@@ -58,11 +58,13 @@ pub enum Code {
     Holding = 24,
     /// Others keep changing the object back: it is left alone.
     Contested = 25,
+    /// A hibernation confirmed before may still land.
+    Acting = 26,
 }
 
 impl Code {
     /// Every code with the name the scripts use.
-    pub const ALL: [(Self, &'static str); 26] = [
+    pub const ALL: [(Self, &'static str); 27] = [
         (Self::Ok, "OK"),
         (Self::Already, "ALREADY"),
         (Self::NotTracked, "NOT_TRACKED"),
@@ -89,6 +91,7 @@ impl Code {
         (Self::Observing, "OBSERVING"),
         (Self::Holding, "HOLDING"),
         (Self::Contested, "CONTESTED"),
+        (Self::Acting, "ACTING"),
     ];
 
     /// The code of that number.

@@ -38,6 +38,8 @@ pub enum Observation {
 pub enum Observed {
     /// It was news, and the record follows it.
     News,
+    /// The same, and a hand changed it back once too often: it is left alone for a while.
+    LeftAlone,
     /// The record has seen this version already, or a newer one: this one.
     Older(String),
     /// Gone, and not known either.
@@ -125,6 +127,7 @@ impl RedisStore {
         let mut reply = Reply::parse("session_observe", self.call(Lane::Any, call).await?)?;
         match reply.code {
             Code::Ok => Ok(Observed::News),
+            Code::Contested => Ok(Observed::LeftAlone),
             Code::Older => {
                 let _state = reply.text()?;
                 Ok(Observed::Older(reply.text()?))

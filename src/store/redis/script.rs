@@ -53,6 +53,7 @@ scripts! {
     SESSION_REVIEW = "session_review";
     SESSION_CONFIRM = "session_confirm";
     SESSION_SETTLE = "session_settle";
+    SESSION_REPORT = "session_report";
     SESSION_REFUSE = "session_refuse";
     SESSION_OBSERVE = "session_observe";
     SESSION_WAKE = "session_wake";
@@ -81,7 +82,8 @@ scripts! {
 }
 
 /// Text that several scripts share; each file of `lua/include/`.
-const INCLUDES: [(&str, &str); 16] = [
+const INCLUDES: [(&str, &str); 17] = [
+    ("acting", include_str!("../../../lua/include/acting.lua")),
     ("due", include_str!("../../../lua/include/due.lua")),
     ("expire", include_str!("../../../lua/include/expire.lua")),
     ("guard", include_str!("../../../lua/include/guard.lua")),

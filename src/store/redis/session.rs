@@ -4,6 +4,7 @@
 use deadpool_redis::redis::{self, Value};
 
 use super::RedisStore;
+use super::acting::Mark;
 use super::call::{Call, Lane};
 use super::code::Code;
 use super::error::store_error;
@@ -49,6 +50,8 @@ pub struct Review {
     pub expired: u32,
     /// Connections older than the window that it was not granted to expire.
     pub stale: u32,
+    /// Whether that it would sleep is said for the first time since it is idle.
+    pub is_news: bool,
 }
 
 /// What a review may do: the brakes of the whole installation say.
@@ -121,6 +124,7 @@ fn review(value: Value) -> Result<Review, StoreError> {
                 version: String::new(),
                 expired: 0,
                 stale: 0,
+                is_news: false,
             };
             return Ok(nothing);
         }
@@ -132,6 +136,7 @@ fn review(value: Value) -> Result<Review, StoreError> {
         version: reply.text()?,
         expired: u32::try_from(reply.integer()?).unwrap_or(0),
         stale: u32::try_from(reply.integer()?).unwrap_or(0),
+        is_news: reply.integer()? == 1,
     })
 }
 
@@ -162,7 +167,8 @@ impl RedisStore {
     }
 
     /// Confirms a hibernation right before its patch; where replicas are configured (or an append-only
-    /// file can be waited for) only once one of them has it.
+    /// file can be waited for) only once one of them has it. Under the weaker fence wakes are told of it by `mark`,
+    /// from now until its end is reported.
     ///
     /// # Errors
     /// [`StoreError`] when Redis cannot be asked: then do not act.
@@ -171,9 +177,15 @@ impl RedisStore {
         session: &SessionId,
         acting: Generation,
         term: u64,
+        mark: Option<&Mark>,
     ) -> Result<Confirmation, StoreError> {
         let link = self.links.fence().await?;
-        let call = self.on_record(&SESSION_CONFIRM, session).arg(acting).arg(term);
+        let call = self
+            .on_record(&SESSION_CONFIRM, session)
+            .arg(acting)
+            .arg(term)
+            .arg_str(Mark::token(mark))
+            .arg(Mark::lasts_ms(mark));
         let reply = Reply::parse("session_confirm", self.call(Lane::Fence, call).await?)?;
         match reply.code {
             Code::Ok if self.is_durable(link).await? => Ok(Confirmation::Confirmed),
@@ -212,7 +224,7 @@ impl RedisStore {
         })
     }
 
-    /// Ends a hibernation whose patch was accepted; false when something newer stands.
+    /// Ends a hibernation whose patch was accepted; false when something newer stands. Its mark is gone in any case.
     ///
     /// # Errors
     /// [`StoreError`] when Redis cannot be asked; the next review acts on it again.
@@ -221,13 +233,19 @@ impl RedisStore {
         session: &SessionId,
         acting: Generation,
         version: &str,
+        mark: Option<&Mark>,
     ) -> Result<bool, StoreError> {
-        let call = self.on_record(&SESSION_SETTLE, session).arg(acting).arg(version);
+        let call = self
+            .on_record(&SESSION_SETTLE, session)
+            .arg(acting)
+            .arg_str(version)
+            .arg_str(Mark::token(mark));
         let reply = Reply::parse("session_settle", self.call(Lane::Any, call).await?)?;
         Ok(reply.code == Code::Ok)
     }
 
-    /// Records that the platform refused; true when the hibernation was given up for a while.
+    /// Records that the platform refused; true when the hibernation was given up for a while. The mark of the patch
+    /// that was refused is gone in any case; a refused read has none.
     ///
     /// # Errors
     /// [`StoreError`] when Redis cannot be asked.
@@ -236,8 +254,13 @@ impl RedisStore {
         session: &SessionId,
         acting: Generation,
         reason: &str,
+        mark: Option<&Mark>,
     ) -> Result<bool, StoreError> {
-        let call = self.on_record(&SESSION_REFUSE, session).arg(acting).arg(reason);
+        let call = self
+            .on_record(&SESSION_REFUSE, session)
+            .arg(acting)
+            .arg_str(reason)
+            .arg_str(Mark::token(mark));
         let reply = Reply::parse("session_refuse", self.call(Lane::Any, call).await?)?;
         Ok(reply.code == Code::Abandoned)
     }

@@ -1,6 +1,9 @@
 //! Wake entries: claim, confirm, done, fail. The open filed them.
 
+use std::time::Duration;
+
 use super::RedisStore;
+use super::acting::ms;
 use super::call::{Call, Lane};
 use super::code::Code;
 use super::keys::{Partition, PartitionKey};
@@ -48,7 +51,7 @@ pub enum WakeFailure {
     Unavailable,
 }
 
-/// Answer to a claim, a confirmation or a report.
+/// Answer to a claim or a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
     /// Go on.
@@ -59,6 +62,28 @@ pub enum Claim {
     Over,
     /// Something newer of the object was seen: read it again.
     Stale,
+}
+
+/// Answer to a confirmation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WakeConfirmation {
+    /// Patch now.
+    Confirmed,
+    /// Another decision stands by now.
+    Over,
+    /// A hibernation confirmed before may still land, for so long at most: wait, then read again.
+    Acting(Duration),
+}
+
+/// What the answer to a wake shows, where the object carries no generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// A user can be let in now.
+    Ready,
+    /// It says so, and is not reached yet.
+    Probing,
+    /// It is on its way.
+    Starting,
 }
 
 impl RedisStore {
@@ -105,22 +130,48 @@ impl RedisStore {
         .await
     }
 
-    /// Confirms a wake right before its patch.
+    /// Confirms a wake right before its patch. Under the weaker fence, and where the object was read running, `lasts`
+    /// is how long a patch may take effect after its confirmation: those confirmed before must have ended.
     ///
     /// # Errors
     /// [`StoreError`] when Redis cannot be asked.
-    pub async fn wake_confirm(&self, entry: &WakeEntry) -> Result<Claim, StoreError> {
-        self.wake_call("wake_confirm", self.on_wake(&WAKE_CONFIRM, entry))
-            .await
+    pub async fn wake_confirm(
+        &self,
+        entry: &WakeEntry,
+        lasts: Option<Duration>,
+    ) -> Result<WakeConfirmation, StoreError> {
+        let call = self.on_wake(&WAKE_CONFIRM, entry).arg(lasts.map_or(0, ms));
+        let mut reply = Reply::parse("wake_confirm", self.call(Lane::Any, call).await?)?;
+        match reply.code {
+            Code::Ok => Ok(WakeConfirmation::Confirmed),
+            Code::Over => Ok(WakeConfirmation::Over),
+            Code::Acting => {
+                let left = u64::try_from(reply.integer()?).unwrap_or(0);
+                Ok(WakeConfirmation::Acting(Duration::from_millis(left)))
+            }
+            _ => Err(reply.unexpected()),
+        }
     }
 
-    /// Removes an entry whose patch was accepted as `version`.
+    /// Removes an entry whose patch was accepted as `version`; `shown` only where the object carries no generation: then
+    /// it is kept here that it was accepted, and what is ready runs.
     ///
     /// # Errors
     /// [`StoreError`] when Redis cannot be asked; the entry stays and is found done later.
-    pub async fn wake_done(&self, entry: &WakeEntry, version: &str) -> Result<Claim, StoreError> {
-        self.wake_call("wake_done", self.on_wake(&WAKE_DONE, entry).arg(version))
-            .await
+    pub async fn wake_done(
+        &self,
+        entry: &WakeEntry,
+        version: &str,
+        shown: Option<Shown>,
+    ) -> Result<Claim, StoreError> {
+        let word = match shown {
+            None => "",
+            Some(Shown::Ready) => "ready",
+            Some(Shown::Probing) => "probing",
+            Some(Shown::Starting) => "starting",
+        };
+        let call = self.on_wake(&WAKE_DONE, entry).arg_str(version).arg_str(word);
+        self.wake_call("wake_done", call).await
     }
 
     /// Records why a wake failed and when it is tried again, in ms from now.

@@ -33,6 +33,20 @@ label::labels! {
     }
 }
 
+label::labels! {
+    /// What became of something people were to be told on an object.
+    pub enum EventOutcome("outcome") {
+        /// Published.
+        Sent = "sent",
+        /// Not allowed.
+        Refused = "refused",
+        /// Nobody took it in time.
+        Failed = "failed",
+        /// Too much waited.
+        Dropped = "dropped",
+    }
+}
+
 /// Calls of the platform.
 #[derive(Clone)]
 pub struct PlatformMetrics {
@@ -40,6 +54,8 @@ pub struct PlatformMetrics {
     durations: Histograms<Verb>,
     /// Interruptions of the watch.
     pub watch_errors: Counter,
+    /// Events about objects.
+    pub events: Counters<EventOutcome>,
 }
 
 impl PlatformMetrics {
@@ -74,6 +90,10 @@ impl PlatformMetrics {
             watch_errors: catalogue.counter(
                 "tracker_platform_watch_errors_total",
                 "Interruptions of the watch of the platform's objects",
+            ),
+            events: catalogue.counters(
+                "tracker_platform_events_total",
+                "Events told about sessions' objects by what became of them",
             ),
         }
     }

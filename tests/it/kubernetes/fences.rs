@@ -64,10 +64,7 @@ async fn two_leaders_and_a_held_patch_leave_whoever_opens_in_a_running_session(k
 }
 
 async fn a_leader_that_slept_past_its_lease_puts_nobody_to_sleep(kind: Kind) {
-    let stage = Stage::with(kind, |builder| {
-        builder.replicas(0).set("kubernetes-timeout", "20s")
-    })
-    .await;
+    let stage = Stage::with(kind, |builder| builder.replicas(0)).await;
     let stopped = stage.cluster.process(&[]).await;
     // Armed through the process: there is no replica in this one.
     stopped.api.arm().await;

@@ -41,7 +41,12 @@ async fn session_that_may_not_be_written_stays_as_it_is_and_its_caller_learns_wh
     })
     .await;
     assert!(stage.is_asked_to_run("s").await);
-    let answer = stage.cluster.api().session("s").await.expect(200);
-    let told = answer.body.to_string();
+    let explained = stage
+        .cluster
+        .api()
+        .get("/v1/sessions/s/explain")
+        .await
+        .expect(200);
+    let told = explained.body.to_string();
     assert!(told.contains("cannot patch resource"), "{told}");
 }

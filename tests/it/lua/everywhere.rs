@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use connection_tracker::store::redis::scripts;
+use connection_tracker::domain::SessionId;
+use connection_tracker::store::redis::{Mark, RedisStore, scripts};
+use connection_tracker::telemetry::metrics::Metrics;
 use reqwest::Method;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -105,6 +107,12 @@ async fn drive(cluster: &TestCluster) {
         state.guards("restore").await.iter().all(Option::is_none)
     })
     .await;
+
+    // Only the weaker fence has reports, and this platform has the full one.
+    let store = RedisStore::new(&cluster.flags(&[]).config(), &Metrics::new()).unwrap();
+    let mark = Mark::new(Duration::from_secs(1));
+    let session = SessionId::parse("s-1").unwrap();
+    store.session_report(&session, &mark).await.unwrap();
 
     cluster.platform.delete("s-1").await;
     cluster.wait_for_state("s-1", "terminated").await;

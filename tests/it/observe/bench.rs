@@ -88,7 +88,7 @@ impl Bench {
         bench.store.partition_mode(&[partition], &mode).await.unwrap();
         // A partition without data begins with a hold.
         let guard = bench.partition_key(PartitionKey::Guard);
-        let _: i64 = bench.command(&["HDEL", &guard, "hold_until"]).await;
+        let _: i64 = bench.command(&["HDEL", &guard, "hold_until", "hold_since"]).await;
         bench
     }
 
@@ -122,13 +122,13 @@ impl Bench {
                 if stand != Stand::Hibernating {
                     let confirmed = self
                         .store
-                        .session_confirm(&self.session, decided, 1)
+                        .session_confirm(&self.session, decided, 1, None)
                         .await
                         .unwrap();
                     assert_eq!(confirmed, Confirmation::Confirmed);
                     assert!(
                         self.store
-                            .session_settle(&self.session, decided, "12")
+                            .session_settle(&self.session, decided, "12", None)
                             .await
                             .unwrap()
                     );

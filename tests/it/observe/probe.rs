@@ -2,6 +2,7 @@
 
 use connection_tracker::domain::platform_object::{Desired, PlatformObject};
 use connection_tracker::domain::{Generation, SessionState};
+use connection_tracker::store::redis::{Claim, Shown};
 
 use super::bench::{Bench, Stand};
 
@@ -102,4 +103,31 @@ async fn the_same_version_is_news_for_nobody_who_sleeps_or_is_to_sleep() {
     };
     assert!(!bench.see(at_rest).await);
     assert_eq!(bench.record().await.state, SessionState::Running);
+}
+
+#[tokio::test]
+async fn under_the_weaker_fence_a_probe_ends_the_wake_whichever_is_known_first() {
+    for is_reached_first in [false, true] {
+        let bench = Bench::start().await;
+        bench.bring(Stand::WakingAndLive).await;
+        let entry = bench.wake_entry().await;
+        assert!(bench.see(probing(bench.object("13"))).await);
+        if is_reached_first {
+            assert!(bench.see(bench.object("13")).await);
+        }
+        assert_eq!(bench.record().await.state, SessionState::Waking);
+        let done = bench.store.wake_done(&entry, "13", Some(Shown::Probing)).await;
+        assert_eq!(done.unwrap(), Claim::Ours);
+        if !is_reached_first {
+            let record = bench.record().await;
+            assert!(record.state == SessionState::Waking && record.is_probing());
+            assert!(bench.see(bench.object("13")).await);
+        }
+        assert_eq!(
+            bench.record().await.state,
+            SessionState::Running,
+            "{is_reached_first}"
+        );
+        assert_eq!(ready(&bench).await.as_deref(), Some("1"));
+    }
 }

@@ -110,14 +110,14 @@ async fn a_wake_by_hand_stops_the_hibernation_that_was_decided() {
     assert!(bench.see(by_hand).await);
     let confirmed = bench
         .store
-        .session_confirm(&bench.session, decided, 1)
+        .session_confirm(&bench.session, decided, 1, None)
         .await
         .unwrap();
     assert_eq!(confirmed, Confirmation::Over);
     assert!(
         !bench
             .store
-            .session_settle(&bench.session, decided, "101")
+            .session_settle(&bench.session, decided, "101", None)
             .await
             .unwrap()
     );
@@ -135,7 +135,7 @@ async fn a_late_view_of_the_object_before_our_patch_does_not_stop_a_hibernation(
     assert!(bench.see(before_ours).await);
     let confirmed = bench
         .store
-        .session_confirm(&bench.session, decided, 1)
+        .session_confirm(&bench.session, decided, 1, None)
         .await
         .unwrap();
     assert_eq!(confirmed, Confirmation::Confirmed);
@@ -149,7 +149,7 @@ async fn an_accepted_patch_older_than_what_was_seen_settles_nothing() {
     assert!(
         !bench
             .store
-            .session_settle(&bench.session, decided, "99")
+            .session_settle(&bench.session, decided, "99", None)
             .await
             .unwrap()
     );
@@ -157,7 +157,7 @@ async fn an_accepted_patch_older_than_what_was_seen_settles_nothing() {
     assert!(
         bench
             .store
-            .session_settle(&bench.session, decided, "101")
+            .session_settle(&bench.session, decided, "101", None)
             .await
             .unwrap()
     );

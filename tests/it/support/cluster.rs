@@ -253,6 +253,7 @@ impl TestCluster {
         })
         .await;
         state.set_guards("hold_until", "0").await;
+        state.set_guards("hold_since", "0").await;
     }
 
     /// Arms the service and ends the hold: from now on what is idle sleeps.

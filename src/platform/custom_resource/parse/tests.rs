@@ -1,17 +1,32 @@
 //! Every row of reading an object: what is taken, what is absent, what is an error.
 
+mod configured;
 mod random;
 
+use clap::Parser as _;
 use serde_json::json;
 
 use super::*;
+use crate::config::KubernetesConfig;
 use crate::domain::Generation;
 use crate::domain::platform_object::IdleTimeout;
 use crate::platform::kubernetes::object::GENERATION_ANNOTATION;
 
+/// The fields of the settings with these flags.
+fn fields(flags: &[&str]) -> Fields {
+    #[derive(clap::Parser)]
+    struct CommandLine {
+        #[command(flatten)]
+        config: KubernetesConfig,
+    }
+    let line = std::iter::once("test").chain(flags.iter().copied());
+    Fields::new(&CommandLine::parse_from(line).config)
+}
+
 fn parser(ready_condition: Option<&str>) -> Parser {
     Parser {
         namespaces: Namespaces::new(&[], "default").unwrap(),
+        fields: fields(&[]),
         ready_condition: ready_condition.map(str::to_owned),
     }
 }

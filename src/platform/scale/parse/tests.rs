@@ -153,7 +153,11 @@ fn annotations_give_idle_timeout_url_and_generation() {
     assert_eq!(parsed.object.annotation, Some(Generation(17)));
     let odd = read(&json!({"metadata": {"annotations": {(IDLE_TIMEOUT_ANNOTATION): "soon"}}}));
     assert_eq!(odd.object.idle_timeout, Some(IdleTimeout::Never));
-    assert!(odd.oddities[0].contains("idle-timeout"), "{:?}", odd.oddities);
+    assert!(
+        odd.oddities[0].text.contains("idle-timeout"),
+        "{:?}",
+        odd.oddities
+    );
 }
 
 #[test]

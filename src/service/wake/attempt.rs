@@ -1,0 +1,147 @@
+//! One attempt of a wake: read, confirm, patch, done; and the wait for a hibernation that may still land.
+//!
+//! Claims, slots and how often it is tried are not decided here.
+
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::time::Instant;
+
+use super::Waker;
+use crate::domain::platform_object::{Desired, PlatformObject};
+use crate::platform::{Fence, PlatformError};
+use crate::service::gone::gone;
+use crate::service::tell;
+use crate::store::StoreError;
+use crate::store::redis::{Claim, Observation, Shown, WakeConfirmation, WakeEntry};
+
+/// Longest pause between two looks at whether a hibernation that may still land has ended; jittered. A user waits
+/// for it: most end within one call of the platform.
+const ACT_POLL: Duration = Duration::from_millis(100);
+
+/// How one attempt ended.
+pub(super) enum Attempt {
+    /// The platform took it.
+    Woken,
+    /// Nothing is left to do for this entry.
+    Done,
+    /// The object changed meanwhile: read again at once.
+    Again,
+    /// A hibernation that was confirmed before may still land, for so long at most.
+    Acting(Duration),
+    /// Nothing definite: back off and try again.
+    BackOff(String, Option<Duration>),
+    /// The platform will not do it.
+    Refused(String),
+}
+
+impl Waker {
+    /// Read, confirm, patch, done: in this order, each time anew.
+    pub(super) async fn attempt(&self, entry: &WakeEntry) -> Result<Attempt, StoreError> {
+        let object = match self.platform.read(&entry.session).await {
+            Ok(object) => object,
+            Err(error) => return self.not_read(entry, error).await,
+        };
+        let lasts = self.lasts();
+        let (is_marked, runs) = (lasts.is_none(), object.desired == Desired::Running);
+        if is_marked && runs && object.annotation == Some(entry.generation) {
+            return self.accepted(entry, object).await;
+        }
+        let is_written = is_marked && object.annotation >= Some(entry.generation);
+        if is_written || object.desired == Desired::Terminated {
+            // Somebody wrote at or above our generation: what was read decides, not we.
+            self.observe(object).await?;
+            return Ok(Attempt::Done);
+        }
+        // One that rests is written anew, and that makes a version which no older patch carries: only a patch that
+        // changes nothing has to wait for those that may still land.
+        match self.store.wake_confirm(entry, lasts.filter(|_| runs)).await? {
+            WakeConfirmation::Confirmed => {}
+            WakeConfirmation::Over => return Ok(Attempt::Done),
+            WakeConfirmation::Acting(left) => return Ok(Attempt::Acting(left)),
+        }
+        let written = self
+            .platform
+            .write(
+                &entry.session,
+                Desired::Running,
+                entry.generation,
+                &object.version,
+            )
+            .await;
+        match written {
+            Ok(object) => self.accepted(entry, object).await,
+            Err(PlatformError::Conflict { .. }) => Ok(Attempt::Again),
+            Err(error) => self.not_read(entry, error).await,
+        }
+    }
+
+    async fn accepted(&self, entry: &WakeEntry, object: PlatformObject) -> Result<Attempt, StoreError> {
+        let version = object.version.clone();
+        tell::woken(self.platform.as_ref(), entry, &object);
+        // Without an annotation it is known only from this answer that the object runs by this wake.
+        let shown = self.lasts().map(|_| {
+            if object.is_ready {
+                Shown::Ready
+            } else if object.is_probing {
+                Shown::Probing
+            } else {
+                Shown::Starting
+            }
+        });
+        // First what the answer shows (the session may be ready at once), then the entry.
+        self.observe(object).await?;
+        Ok(match self.store.wake_done(entry, &version, shown).await? {
+            Claim::Stale => Attempt::Again,
+            Claim::Ours | Claim::Held | Claim::Over => {
+                tracing::info!(session = %entry.session, generation = %entry.generation, "woken");
+                Attempt::Woken
+            }
+        })
+    }
+
+    async fn observe(&self, object: PlatformObject) -> Result<(), StoreError> {
+        let session = object.session.clone();
+        let seen = Observation::Object(object);
+        tell::observe(&self.store, self.platform.as_ref(), &session, &seen)
+            .await
+            .map(drop)
+    }
+
+    async fn not_read(&self, entry: &WakeEntry, error: PlatformError) -> Result<Attempt, StoreError> {
+        Ok(match error {
+            PlatformError::Gone { .. } => {
+                gone(&self.store, self.platform.as_ref(), &entry.session).await?;
+                Attempt::Done
+            }
+            PlatformError::Conflict { .. } => Attempt::Again,
+            PlatformError::Unavailable { retry_after, .. } => {
+                Attempt::BackOff(error.to_string(), retry_after)
+            }
+            PlatformError::Refused { .. } => Attempt::Refused(error.to_string()),
+        })
+    }
+
+    /// Waits until no hibernation can land any more, `left` at most: while a session wakes none is confirmed.
+    pub(super) async fn wait_for_act(&self, entry: &WakeEntry, left: Duration) -> Result<(), StoreError> {
+        let until = Instant::now() + left;
+        tracing::debug!(session = %entry.session, ?left, "a wake waits for a hibernation that may still land");
+        while Instant::now() < until {
+            let pause = ACT_POLL.mul_f64(rand::rng().random_range(0.2..=1.0));
+            tokio::time::sleep_until(until.min(Instant::now() + pause)).await;
+            let confirmed = self.store.wake_confirm(entry, self.lasts()).await?;
+            if !matches!(confirmed, WakeConfirmation::Acting(_)) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// How long a confirmed patch may take effect, where nothing on the object fences it.
+    fn lasts(&self) -> Option<Duration> {
+        match self.platform.fence() {
+            Fence::Annotation => None,
+            Fence::Timeout(lasts) => Some(lasts),
+        }
+    }
+}
