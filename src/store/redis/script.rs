@@ -82,7 +82,7 @@ scripts! {
 }
 
 /// Text that several scripts share; each file of `lua/include/`.
-const INCLUDES: [(&str, &str); 17] = [
+const INCLUDES: [(&str, &str); 18] = [
     ("acting", include_str!("../../../lua/include/acting.lua")),
     ("due", include_str!("../../../lua/include/due.lua")),
     ("expire", include_str!("../../../lua/include/expire.lua")),
@@ -100,6 +100,7 @@ const INCLUDES: [(&str, &str); 17] = [
         "provisional",
         include_str!("../../../lua/include/provisional.lua"),
     ),
+    ("ready", include_str!("../../../lua/include/ready.lua")),
     ("seen", include_str!("../../../lua/include/seen.lua")),
     ("session", include_str!("../../../lua/include/session.lua")),
     ("slots", include_str!("../../../lua/include/slots.lua")),
