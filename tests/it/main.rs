@@ -23,6 +23,7 @@ mod lua;
 mod observe;
 mod platform;
 mod predictions;
+mod probe;
 mod properties;
 mod reads;
 mod release;

@@ -7,6 +7,7 @@ mod acting;
 mod bench;
 mod ends;
 mod late_patch;
+mod probe;
 mod rows;
 mod table;
 mod timeouts;
