@@ -10,7 +10,7 @@
 -- KEYS[9] ct:{t}:counts            hash    sessions by state, connections by protocol
 -- ARGV[1] settings JSON
 -- ARGV[2] session id
--- ARGV[3] object JSON: gone, uid, version, desired, ready, annotation, idle_timeout_ms, url, created_ms, over, list_version
+-- ARGV[3] object JSON: gone, uid, version, desired, ready, probing, annotation, idle_timeout_ms, url, created_ms, over, list_version
 -- Returns {OK, state}, {CONTESTED, state} (this was one flip too many: it is left alone), {OLDER, state, version} (not newer than that one, which the record has seen) or {SESSION_UNKNOWN} (gone and unknown).
 -- Emits session.* for what changed, connection.closed when the session ended.
 -- Cost O(log n); O(connections) when the session ended.
@@ -21,6 +21,7 @@ local settings, sid, object = cjson.decode(ARGV[1]), ARGV[2], cjson.decode(ARGV[
 --@include session
 --@include version
 --@include acting
+--@include ready
 -- A list taken after the record was found to have seen `over` is older than that: the platform was restored.
 -- The record must still stand there, else what it has seen since would be taken back.
 local function went_back()
@@ -36,7 +37,7 @@ end
 -- Not newer than what was seen: late news. After a restore of the platform versions go down; only a list
 -- taken later whose own version is below the one seen proves that.
 if record.version and record.uid == object.uid and not newer(object.version, record.version)
-  and not went_back() then
+  and not went_back() and not is_reached() then
   return { OLDER, record.state, record.version }
 end
 if record.state == 'terminated' then return { OK, record.state } end
@@ -45,7 +46,7 @@ local timeout_changed = (object.idle_timeout_ms or settings.idle_timeout_ms) ~= 
 set('uid', object.uid)
 set('version', object.version)
 set_object(object.desired)
-if object.ready ~= (record.ready == '1') then if object.ready then set('ready', 1) else unset('ready') end end
+set_ready()
 if (object.url or '') ~= (record.url or '') then set('url', object.url or '') end
 -- Kept until the first open, which says more.
 if not record.last_opened and object.created_ms and not record.created then set('created', math.min(object.created_ms, now)) end
@@ -71,8 +72,10 @@ elseif record.state == 'running' then
   elseif not record.fenced and reached then set('fenced', 1) end
 elseif record.state == 'hibernating' and not runs then
   -- Our own patch, seen before its answer was; or a hand's, while ours was on its way.
-  local ours = annotation == record.generation or acting_left() > 0
+  local is_acting = acting_left() > 0
+  local ours = annotation == record.generation or is_acting
   move('hibernated', record.generation, ours and 'sweeper' or 'platform', ours and 'accepted' or 'observed_at_rest')
+  if is_acting then set('ours', 1) end
   redis.call('HDEL', session_key, 'refused', 'not_before', 'would')
   redis.call('ZREM', deadlines_key, sid)
 elseif runs and (record.state == 'hibernated' or (record.state == 'hibernating' and reached)) then

@@ -12,7 +12,7 @@
 -- ARGV[2] session id
 -- ARGV[3] generation of the entry
 -- ARGV[4] version of the object in the answer
--- ARGV[5] under the weaker fence: ready or starting, as the answer shows it; else empty
+-- ARGV[5] under the weaker fence: ready, probing or starting, as the answer shows it; else empty
 -- Returns {OK}, or {OVER} when the generation is over, or {OLDER} when something newer of the object was seen:
 --   then read again, the entry stays.
 -- Emits session.running. Cost O(log n).
@@ -31,6 +31,8 @@ redis.call('ZREM', wakes_key, wake_member(generation))
 redis.call('HDEL', session_key, 'error', 'error_kind')
 if shown ~= '' then
   -- The object carries no generation: that ours was accepted is kept here. Where nothing changed no event will come.
+  -- Its probe may have succeeded before it was known here that the version is ours.
+  if shown == 'probing' and record.ready == '1' and record.version == version then shown = 'ready' end
   set('version', version)
   set_object('running')
   set('accepted', generation)
@@ -38,6 +40,8 @@ if shown ~= '' then
     set('ready', 1)
     redis.call('HDEL', session_key, 'attempts')
     run(generation, true, 'platform', 'ready', true)
+  elseif shown == 'probing' then
+    set('ready', 'probing')
   elseif record.ready then
     unset('ready')
   end

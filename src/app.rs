@@ -65,8 +65,7 @@ impl App {
         let access = access(config, &metrics, &tasks).await?;
         let store = RedisStore::new(config, &metrics)?;
         let postgres = Postgres::connect_lazy(&config.postgres)?.with_metrics(&metrics);
-        let platform = platform::connect(&config.kubernetes, &config.scale).await?;
-        let platform: Arc<dyn Platform> = Arc::new(Measured::new(platform, metrics.platform.clone()));
+        let platform = platform(config, &metrics).await?;
 
         publish(platform.as_ref(), &tasks);
         let parts = Parts {
@@ -233,6 +232,15 @@ impl Parts {
             keeps_full_addresses: config.http.full_addresses,
         }
     }
+}
+
+/// The platform as it is configured, its calls measured.
+///
+/// # Errors
+/// Settings that cannot be used; a platform that is away is no reason.
+pub async fn platform(config: &Config, metrics: &Metrics) -> anyhow::Result<Arc<dyn Platform>> {
+    let platform = platform::connect(&config.kubernetes, &config.scale).await?;
+    Ok(Arc::new(Measured::new(platform, metrics.platform.clone())))
 }
 
 /// What tells who calls.

@@ -11,6 +11,7 @@ mod history;
 mod http;
 mod kubernetes;
 mod postgres;
+mod probe;
 mod redis;
 mod scale;
 mod session;
@@ -24,6 +25,7 @@ pub use history::HistoryConfig;
 pub use http::HttpConfig;
 pub use kubernetes::{KubernetesConfig, PlatformKind};
 pub use postgres::PostgresConfig;
+pub use probe::{ProbeConfig, ProbeTarget};
 pub use redis::RedisConfig;
 pub use scale::{ScaleConfig, Workload};
 pub use session::SessionConfig;
@@ -82,6 +84,7 @@ impl Config {
         self.redis.validate()?;
         self.kubernetes.validate()?;
         self.auth.validate()?;
+        self.kubernetes.probe.validate()?;
         self.http.validate(self.auth.is_configured())
     }
 }

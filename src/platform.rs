@@ -6,6 +6,7 @@ pub mod custom_resource;
 pub mod idle_timeout;
 mod kubernetes;
 mod measured;
+mod probed;
 mod scale;
 
 use std::sync::Arc;
@@ -22,9 +23,12 @@ use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
 
 pub use custom_resource::CustomResource;
+use kubernetes::server::Server;
+
 pub use kubernetes::ConnectError;
 pub use kubernetes::token_review::{Identity, ReviewError, TokenReviewer};
 pub use measured::Measured;
+pub use probed::Probed;
 pub use scale::Scale;
 
 /// What the platform answered instead of an object.
@@ -228,8 +232,15 @@ pub async fn connect(
     config: &KubernetesConfig,
     scale: &ScaleConfig,
 ) -> Result<Arc<dyn Platform>, ConnectError> {
-    Ok(match config.kubernetes_platform {
+    let platform: Arc<dyn Platform> = match config.kubernetes_platform {
         PlatformKind::CustomResource => Arc::new(CustomResource::connect(config).await?),
         PlatformKind::Scale => Arc::new(Scale::connect(config, scale).await?),
+    };
+    Ok(match &config.probe.kubernetes_probe {
+        None => platform,
+        Some(target) => {
+            let namespaces = Server::connect(config).await?.namespaces;
+            Arc::new(Probed::new(platform, target, namespaces, &config.probe))
+        }
     })
 }

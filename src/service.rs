@@ -18,6 +18,7 @@ pub mod listing;
 pub mod lookup;
 pub mod mode;
 pub mod observer;
+pub mod release;
 pub mod restore;
 pub mod sessions;
 pub mod stats;

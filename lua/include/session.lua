@@ -86,7 +86,7 @@ local function move(state, generation, actor, reason, inputs)
   set('generation', generation)
   record.generation = generation
   set('state', state)
-  redis.call('HDEL', session_key, 'confirmed', 'fenced', 'due_at', 'accepted')
+  redis.call('HDEL', session_key, 'confirmed', 'fenced', 'due_at', 'accepted', 'ours')
   record.fenced, record.due_at, record.accepted = nil, nil, nil
   record_event(state, actor, reason, inputs)
 end

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::field_path::FieldPath;
-use super::{InvalidConfig, duration};
+use super::{InvalidConfig, ProbeConfig, duration};
 
 /// Kubernetes: where sessions are put to sleep and woken.
 #[derive(Debug, Clone, clap::Args)]
@@ -85,6 +85,9 @@ pub struct KubernetesConfig {
     /// Whether Kubernetes Events on the objects say what happened to their sessions
     #[arg(long, env = "TRACKER_KUBERNETES_EVENTS", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     pub kubernetes_events: bool,
+    /// What must listen before a session counts as ready.
+    #[command(flatten)]
+    pub probe: ProbeConfig,
 }
 
 /// What the sessions are.

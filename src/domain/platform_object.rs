@@ -39,6 +39,8 @@ pub struct PlatformObject {
     pub desired: Desired,
     /// Whether a user can be let in now.
     pub is_ready: bool,
+    /// Ready by its own word, and not reached yet by the probe; then it is not `is_ready`.
+    pub is_probing: bool,
     /// Our fencing annotation; absent when missing, not an integer, or above
     /// [`Generation::MAX_ANNOTATION`].
     pub annotation: Option<Generation>,

@@ -24,7 +24,8 @@ pub(super) const MAX_PAGE: u32 = 1000;
 /// A wake that is filed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct WakeView {
-    /// `filed` (not yet written to the object) or `starting` (the platform starts it).
+    /// `filed` (not yet written to the object), `starting` (the platform starts it) or `probing` (it runs, and nothing
+    /// listens yet).
     stage: &'static str,
     /// When it was filed.
     since: Option<Timestamp>,
@@ -123,6 +124,8 @@ fn answer(id: &SessionId, view: &SessionView) -> SessionAnswer {
         wake: (record.state == SessionState::Waking).then(|| WakeView {
             stage: if record.has_wake_entry {
                 "filed"
+            } else if record.is_probing() {
+                "probing"
             } else {
                 "starting"
             },

@@ -47,7 +47,8 @@ pub(super) struct WaitAnswer {
     state: SessionState,
     ready: bool,
     url: Option<String>,
-    /// `ready`, `queued`, `filed` (not yet written to the object) or `starting` (the platform starts it).
+    /// `ready`, `queued`, `filed` (not yet written to the object), `starting` (the platform starts it) or `probing` (it
+    /// runs, and nothing listens yet).
     stage: &'static str,
     /// Place in the queue of wakes, from 1.
     position: Option<u32>,
@@ -68,6 +69,7 @@ fn answer(session: &str, view: &SessionView, stage: Option<Stage>) -> WaitAnswer
         Some(Stage::Queued(position)) => ("queued", Some(position)),
         Some(Stage::Filed) => ("filed", None),
         Some(Stage::Starting) => ("starting", None),
+        Some(Stage::Probing) => ("probing", None),
     };
     WaitAnswer {
         session_id: session.to_owned(),

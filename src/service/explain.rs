@@ -75,6 +75,9 @@ fn summary(view: &SessionView) -> String {
             }
             "never" => "awake: its idle timeout is never".to_owned(),
             "asleep" => format!("asleep since {}", record.ms("since").map(instant).unwrap_or_default()),
+            "waking" if record.is_probing() => {
+                "waking: the platform says it runs, and nothing listens there yet".to_owned()
+            }
             "waking" => "waking: the platform starts it".to_owned(),
             "terminated" => "ended".to_owned(),
             other => format!("awake: {other}"),

@@ -51,6 +51,8 @@ pub enum Stage {
     Filed,
     /// The platform starts it.
     Starting,
+    /// The platform says it runs; nothing listens yet where users are sent.
+    Probing,
 }
 
 impl Waiting {
@@ -123,7 +125,11 @@ impl Waiting {
 
     async fn stage(&self, session: &SessionId, view: &SessionView) -> Stage {
         if !view.record.has_wake_entry {
-            return Stage::Starting;
+            return if view.record.is_probing() {
+                Stage::Probing
+            } else {
+                Stage::Starting
+            };
         }
         let entry = WakeEntry {
             session: session.clone(),

@@ -68,6 +68,7 @@ impl Parser {
                         .ready_condition
                         .as_ref()
                         .is_none_or(|kind| has_condition(object, kind)),
+                is_probing: false,
                 annotation,
                 idle_timeout,
                 created_at_ms: identity.created_at_ms,

@@ -105,6 +105,7 @@ mod tests {
             version: "1".to_owned(),
             desired: Desired::Running,
             is_ready: true,
+            is_probing: false,
             annotation: None,
             idle_timeout: None,
             created_at_ms: 0,

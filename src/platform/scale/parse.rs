@@ -100,6 +100,7 @@ impl Workloads {
                 version: identity.version,
                 desired,
                 is_ready: desired == Desired::Running && has_ready_replica(object),
+                is_probing: false,
                 annotation,
                 idle_timeout,
                 created_at_ms: identity.created_at_ms,

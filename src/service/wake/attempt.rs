@@ -91,6 +91,8 @@ impl Waker {
         let shown = self.lasts().map(|_| {
             if object.is_ready {
                 Shown::Ready
+            } else if object.is_probing {
+                Shown::Probing
             } else {
                 Shown::Starting
             }

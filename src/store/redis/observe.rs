@@ -55,6 +55,8 @@ struct ObservedJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     desired: Option<Desired>,
     ready: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    probing: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     annotation: Option<Generation>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,6 +78,7 @@ impl<'a> ObservedJson<'a> {
             version: Some(&object.version),
             desired: Some(object.desired),
             ready: object.is_ready,
+            probing: object.is_probing,
             annotation: object.annotation,
             idle_timeout_ms: object.idle_timeout.map(|timeout| match timeout {
                 IdleTimeout::Never => -1,

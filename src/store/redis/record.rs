@@ -52,6 +52,12 @@ impl SessionRecord {
     pub fn ms(&self, field: &str) -> Option<i64> {
         self.fields.get(field)?.parse().ok()
     }
+
+    /// Whether only the probe is waited for: the object says that it is ready.
+    #[must_use]
+    pub fn is_probing(&self) -> bool {
+        self.fields.get("ready").is_some_and(|ready| ready == "probing")
+    }
 }
 
 impl RedisStore {

@@ -100,6 +100,7 @@ const INCLUDES: [(&str, &str); 17] = [
         "provisional",
         include_str!("../../../lua/include/provisional.lua"),
     ),
+    ("ready", include_str!("../../../lua/include/ready.lua")),
     ("seen", include_str!("../../../lua/include/seen.lua")),
     ("session", include_str!("../../../lua/include/session.lua")),
     ("slots", include_str!("../../../lua/include/slots.lua")),

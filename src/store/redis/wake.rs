@@ -80,6 +80,8 @@ pub enum WakeConfirmation {
 pub enum Shown {
     /// A user can be let in now.
     Ready,
+    /// It says so, and is not reached yet.
+    Probing,
     /// It is on its way.
     Starting,
 }
@@ -165,6 +167,7 @@ impl RedisStore {
         let word = match shown {
             None => "",
             Some(Shown::Ready) => "ready",
+            Some(Shown::Probing) => "probing",
             Some(Shown::Starting) => "starting",
         };
         let call = self.on_wake(&WAKE_DONE, entry).arg_str(version).arg_str(word);

@@ -160,6 +160,7 @@ impl Bench {
             version: version.to_owned(),
             desired: Desired::Running,
             is_ready: true,
+            is_probing: false,
             annotation: None,
             idle_timeout: None,
             created_at_ms: 0,

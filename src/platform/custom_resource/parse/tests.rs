@@ -87,6 +87,7 @@ fn a_whole_object_is_read_without_oddities() {
             version: "42".into(),
             desired: Desired::Running,
             is_ready: true,
+            is_probing: false,
             annotation: Some(Generation(17)),
             idle_timeout: Some(IdleTimeout::AfterMs(1_800_000)),
             created_at_ms: 1_795_334_400_000,

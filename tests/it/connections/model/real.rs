@@ -36,6 +36,7 @@ impl Real {
             version: "1".to_owned(),
             desired: Desired::Running,
             is_ready: true,
+            is_probing: false,
             annotation: None,
             idle_timeout: None,
             created_at_ms: 0,
