@@ -26,6 +26,8 @@ use crate::store::redis::{Heartbeats, Observation, Observed, RedisStore};
 const AT_ONCE: usize = 64;
 /// Objects missing in a list that are asked for at once.
 const ASKED_AT_ONCE: usize = 16;
+/// Reasons of interruptions remembered; beyond it they are said again.
+const SAID: usize = 100;
 
 /// A version that is not newer than one the record has seen.
 struct Late {
@@ -43,6 +45,8 @@ pub struct Observer {
     shown: Arc<Mutex<HashMap<SessionId, PlatformObject>>>,
     /// Sessions whose observation could not be written yet.
     unwritten: Arc<Mutex<HashSet<SessionId>>>,
+    /// Why the watch could not go on, as far as it was said since the last list.
+    said: Arc<Mutex<HashSet<String>>>,
     relist: Arc<Notify>,
     /// A list could not be worked off; it is asked for again when Redis answers.
     is_list_unfinished: Arc<AtomicBool>,
@@ -58,6 +62,7 @@ impl Observer {
             activity,
             shown: Arc::default(),
             unwritten: Arc::default(),
+            said: Arc::default(),
             relist: Arc::default(),
             is_list_unfinished: Arc::default(),
         }
@@ -161,6 +166,7 @@ impl Observer {
                         lists.insert(scope.clone(), HashSet::new());
                     }
                     Ok(PlatformEvent::ListDone(scope)) => {
+                        self.lock_said().clear();
                         let named = lists.remove(scope).unwrap_or_default();
                         self.list_done(scope, &named, std::mem::take(&mut older)).await;
                     }
@@ -170,7 +176,7 @@ impl Observer {
                     }
                     Ok(PlatformEvent::Deleted(object)) => self.deleted(object).await,
                     Ok(PlatformEvent::Listed(_)) => {}
-                    Err(error) => tracing::warn!(%error, "the watch of the platform was interrupted"),
+                    Err(error) => self.interrupted(error),
                 }
             }
         }
@@ -259,6 +265,32 @@ impl Observer {
             }
         }
         Ok(())
+    }
+
+    /// Says once why the watch cannot go on, and what would help; it is tried again every few seconds.
+    fn interrupted(&self, error: &PlatformError) {
+        let help = match error {
+            PlatformError::Refused { status: 404, .. } => {
+                "is the definition of the resource installed, and are its group, version and plural configured?"
+            }
+            PlatformError::Refused {
+                status: 401 | 403, ..
+            } => "allow get, list, watch and patch on the sessions' objects in their namespaces",
+            _ => "it goes on by itself",
+        };
+        let mut said = self.lock_said();
+        if said.len() >= SAID {
+            said.clear();
+        }
+        if said.insert(error.to_string()) {
+            tracing::warn!(%error, help, "the watch of the platform was interrupted; no session ends for that");
+        } else {
+            tracing::debug!(%error, "the watch of the platform is still interrupted");
+        }
+    }
+
+    fn lock_said(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_shown(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, PlatformObject>> {

@@ -1,5 +1,6 @@
 //! The platform of custom resources against the simulator, over real HTTP.
 
+mod bad_input;
 mod calls;
 mod configured;
 mod namespaces;

@@ -127,8 +127,9 @@ impl KindWatch {
                 }
                 Some(Err(error)) => {
                     // The watcher goes on asking for a version that is refused as too old at the start of
-                    // a watch; only within a watch does it list anew.
-                    if is_expired_start(&error) {
+                    // a watch; only within a watch does it list anew. And a kind that was gone comes back without
+                    // its objects: a watch that goes on where it was would not tell that they are.
+                    if is_void_start(&error) {
                         self.restart();
                     }
                     self.back_off();
@@ -220,6 +221,6 @@ impl KindWatch {
     }
 }
 
-fn is_expired_start(error: &watcher::Error) -> bool {
-    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 410)
+fn is_void_start(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if matches!(status.code, 404 | 410))
 }
