@@ -35,7 +35,7 @@ pub(super) async fn not_hibernated(
     tell(store, platform, session, |_| Happening::NotHibernated { reason }).await;
 }
 
-/// The patch of a wake was accepted; `object` is its answer. Writing an object that runs already only fences it.
+/// The patch of a wake was accepted; `object` is its answer. One that can be used already was not asleep.
 pub(super) fn woken(platform: &dyn Platform, entry: &WakeEntry, object: &PlatformObject) {
     if !object.is_ready {
         let generation = entry.generation;

@@ -45,7 +45,8 @@ impl Waker {
         let lasts = self.lasts();
         let (is_marked, runs) = (lasts.is_none(), object.desired == Desired::Running);
         if is_marked && runs && object.annotation == Some(entry.generation) {
-            return self.accepted(entry, object).await;
+            // Our own patch, its answer lost: whether it ran before is not known any more.
+            return self.accepted(entry, object, false).await;
         }
         let is_written = is_marked && object.annotation >= Some(entry.generation);
         if is_written || object.desired == Desired::Terminated {
@@ -70,15 +71,23 @@ impl Waker {
             )
             .await;
         match written {
-            Ok(object) => self.accepted(entry, object).await,
+            Ok(object) => self.accepted(entry, object, runs).await,
             Err(PlatformError::Conflict { .. }) => Ok(Attempt::Again),
             Err(error) => self.not_read(entry, error).await,
         }
     }
 
-    async fn accepted(&self, entry: &WakeEntry, object: PlatformObject) -> Result<Attempt, StoreError> {
+    async fn accepted(
+        &self,
+        entry: &WakeEntry,
+        object: PlatformObject,
+        ran_before: bool,
+    ) -> Result<Attempt, StoreError> {
         let version = object.version.clone();
-        tell::woken(self.platform.as_ref(), entry, &object);
+        // Writing an object that runs already only fences it.
+        if !ran_before {
+            tell::woken(self.platform.as_ref(), entry, &object);
+        }
         // Without an annotation it is known only from this answer that the object runs by this wake.
         let shown = self.lasts().map(|_| {
             if object.is_ready {
