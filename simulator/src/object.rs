@@ -9,7 +9,7 @@ pub(crate) mod finalizer;
 use check::{check_metadata, check_name, check_schema, check_type};
 
 use crate::{
-    kind::Kind,
+    kind::{Kind, Role},
     path::{Subresource, Target},
     schema::Cause,
     status::Failure,
@@ -194,7 +194,9 @@ fn with_all_but_status_of(kind: &Kind, old: &Value, mut new: Value) -> Value {
         metadata.remove("selfLink");
         metadata.remove("managedFields");
     }
-    if kind.has_generation() && content(&new) != content(old) {
+    let is_content_new = content(&new) != content(old)
+        || (kind.role == Role::Deployment && annotations(&new) != annotations(old));
+    if kind.has_generation() && is_content_new {
         new["metadata"]["generation"] = json!(old["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
     }
     new
@@ -206,6 +208,12 @@ fn content(object: &Value) -> Map<String, Value> {
     content.remove("metadata");
     content.remove("status");
     content
+}
+
+/// Of a Deployment they raise the generation too, since its controller copies them.
+fn annotations(object: &Value) -> Option<&Map<String, Value>> {
+    let annotations = object["metadata"]["annotations"].as_object();
+    annotations.filter(|annotations| !annotations.is_empty())
 }
 
 fn set_status(object: &mut Value, status: Option<&Value>) {

@@ -231,8 +231,25 @@ impl Watch {
             (true, false) => "DELETED",
             (false, false) => return None,
         };
-        Some(line(name, &self.shape.object(&self.kind, &event.record)))
+        let left = event
+            .previous
+            .as_ref()
+            .filter(|_| was && event.change == Change::Modified && !is);
+        let object = match left {
+            Some(previous) => self
+                .shape
+                .object(&self.kind, &as_it_was(previous, event.version())),
+            None => self.shape.object(&self.kind, &event.record),
+        };
+        Some(line(name, &object))
     }
+}
+
+/// An object that left a selection is shown as it was when it was in it, at the version at which it left.
+fn as_it_was(previous: &Record, version: u64) -> Record {
+    let mut object = previous.value();
+    object["metadata"]["resourceVersion"] = serde_json::json!(version.to_string());
+    Record::new(previous.key.clone(), &object, version)
 }
 
 /// Returns when a further cut is ordered, without marking it as seen.

@@ -74,6 +74,11 @@ impl Backoff {
         self.0 == FIRST_BACKOFF
     }
 
+    /// After the pause that was asked for, not with it: all who were told the same one would come back at once.
+    fn after(&mut self, asked: Option<Duration>) -> Duration {
+        asked.unwrap_or_default().min(LONGEST_ASKED) + self.next()
+    }
+
     fn next(&mut self) -> Duration {
         let jittered = self.0.mul_f64(rand::rng().random_range(0.5..=1.0));
         self.0 *= 2;
@@ -242,10 +247,7 @@ impl Waker {
                     if backoff.is_first() {
                         tracing::warn!(session = %entry.session, reason, "a wake has to wait for the platform");
                     }
-                    (
-                        reason,
-                        asked.unwrap_or_default().min(LONGEST_ASKED).max(backoff.next()),
-                    )
+                    (reason, backoff.after(asked))
                 }
             };
             if Instant::now() + delay >= until {
@@ -277,5 +279,20 @@ impl Waker {
             .wake_fail(entry, reason, delay_ms, failure)
             .await
             .map(|_| Carried::NotWoken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_were_asked_for_one_pause_come_back_after_it_and_not_together() {
+        let asked = Duration::from_secs(1);
+        let pauses: std::collections::HashSet<_> = (0..20)
+            .map(|_| Backoff(FIRST_BACKOFF).after(Some(asked)))
+            .collect();
+        assert!(pauses.iter().all(|pause| *pause > asked), "{pauses:?}");
+        assert!(pauses.len() > 1, "{pauses:?}");
     }
 }

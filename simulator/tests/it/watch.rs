@@ -198,8 +198,16 @@ async fn object_that_leaves_the_selection_is_deleted_for_the_watch() {
     .await;
     lab.patch("one", json!({ "metadata": { "labels": { "team": "blue" } } }))
         .await;
-    lab.patch("one", json!({ "metadata": { "labels": { "team": "red" } } }))
+    let (_, left) = lab
+        .patch("one", json!({ "metadata": { "labels": { "team": "red" } } }))
         .await;
     assert_eq!(events.next_brief().await.0, "ADDED");
-    assert_eq!(events.next_brief().await.0, "DELETED");
+    let deleted = events.next().await;
+    assert_eq!(deleted["type"], "DELETED");
+    // As it was when it was selected: whoever reads the label still learns which one left.
+    assert_eq!(deleted["object"]["metadata"]["labels"]["team"], "blue");
+    assert_eq!(
+        deleted["object"]["metadata"]["resourceVersion"],
+        left["metadata"]["resourceVersion"]
+    );
 }

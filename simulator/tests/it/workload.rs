@@ -72,6 +72,19 @@ async fn status_follows_the_replicas() {
 }
 
 #[tokio::test]
+async fn annotation_raises_the_generation_of_a_deployment_and_of_nothing_else() {
+    let lab = Lab::quick().await;
+    for (objects, raised) in [(DEPLOYMENTS, 2), (STATEFUL_SETS, 1)] {
+        create(&lab, objects, "one", None).await;
+        let note = json!({ "metadata": { "annotations": { "note": "x" } } });
+        for _ in 0..2 {
+            let (_, noted) = patch(&lab, &format!("{objects}/one"), note.clone()).await;
+            assert_eq!(noted["metadata"]["generation"], raised, "{objects}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn stateful_set_keeps_the_counts_that_are_never_left_out() {
     let lab = Lab::quick().await;
     let created = create(&lab, STATEFUL_SETS, "one", Some(1)).await;

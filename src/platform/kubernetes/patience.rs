@@ -40,8 +40,13 @@ impl Patience {
         }
     }
 
+    /// As much of a pause as is believed, wherever it was asked for.
+    pub(super) fn believed(asked: Duration) -> Duration {
+        asked.min(LONGEST)
+    }
+
     fn ask(&self, now: Instant, asked: Duration) {
-        let until = now + asked.min(LONGEST);
+        let until = now + Self::believed(asked);
         let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *current = Some(current.map_or(until, |before| before.max(until)));
     }

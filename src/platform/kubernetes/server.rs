@@ -105,32 +105,52 @@ impl Server {
         subject: Option<Subject<'_>>,
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, PlatformError> {
-        if let Some(left) = self.patience.left() {
-            return Err(PlatformError::Unavailable {
-                doing,
-                detail: "the API server asked for a pause (429)".to_owned(),
-                retry_after: Some(left),
-            });
-        }
+        self.allowed(doing)?;
         let request = async {
             let _permit = self.under_way.acquire().await;
-            request.await
+            // It may have asked while this call waited for its turn.
+            self.allowed(doing)?;
+            request
+                .await
+                .map_err(|error| self.meaning(doing, subject, &error))
         };
         match tokio::time::timeout(self.timeout, request).await {
-            Ok(answer) => answer.map_err(|error| match error::from_kube(doing, subject, &error) {
-                // The header says more than the body: flow control sends no Status.
-                PlatformError::Unavailable {
-                    doing,
-                    detail,
-                    retry_after: None,
-                } => PlatformError::Unavailable {
-                    doing,
-                    detail,
-                    retry_after: self.patience.left(),
-                },
-                other => other,
-            }),
+            Ok(answer) => answer,
             Err(_) => Err(error::timed_out(doing, self.timeout)),
+        }
+    }
+
+    fn allowed(&self, doing: &'static str) -> Result<(), PlatformError> {
+        let Some(left) = self.patience.left() else {
+            return Ok(());
+        };
+        Err(PlatformError::Unavailable {
+            doing,
+            detail: "the API server asked for a pause (429)".to_owned(),
+            retry_after: Some(left),
+        })
+    }
+
+    fn meaning(
+        &self,
+        doing: &'static str,
+        subject: Option<Subject<'_>>,
+        error: &kube::Error,
+    ) -> PlatformError {
+        match error::from_kube(doing, subject, error) {
+            // Without a Status, as flow control answers, only the header says for how long.
+            PlatformError::Unavailable {
+                doing,
+                detail,
+                retry_after,
+            } => PlatformError::Unavailable {
+                doing,
+                detail,
+                retry_after: retry_after
+                    .map(Patience::believed)
+                    .or_else(|| self.patience.left()),
+            },
+            other => other,
         }
     }
 

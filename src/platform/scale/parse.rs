@@ -138,7 +138,17 @@ fn has_ready_replica(object: &DynamicObject) -> bool {
         .data
         .pointer("/status/observedGeneration")
         .and_then(Value::as_i64);
-    ready(object) > 0 && (object.metadata.generation).is_none_or(|current| seen >= Some(current))
+    ready(object) > 0
+        && (object.metadata.generation).is_none_or(|current| seen >= Some(current))
+        && has_replica_that_stays(object)
+}
+
+/// A StatefulSet counts a pod that ends among its ready ones until it is gone, and makes no other before: of one woken
+/// meanwhile none stays. Its counts by revision leave those that end out.
+fn has_replica_that_stays(object: &DynamicObject) -> bool {
+    let is_stateful = object.data.pointer("/spec/podManagementPolicy").is_some();
+    let count = |field: &str| number(object, field).unwrap_or(0);
+    !is_stateful || count("/status/currentReplicas") > 0 || count("/status/updatedReplicas") > 0
 }
 
 fn saved(object: &DynamicObject) -> Option<u32> {

@@ -8,14 +8,26 @@ use crate::support::front::Asks;
 use crate::support::{SOON, eventually};
 
 async fn documented_role_is_all_that_is_needed(kind: Kind) {
-    let stage = Stage::start(kind).await;
+    let stage = Stage::with(kind, |builder| builder.set("kubernetes-events", true)).await;
     stage.asleep("s").await;
+    // The first opening is told nowhere: the session ran, and was only fenced.
+    told(&stage, &["Hibernated"]).await;
     stage.open("s", "a").await;
     stage.wait_for("s", "running").await;
+    told(&stage, &["Hibernated", "Woken"]).await;
     stage.by_hand("s", Asks::Rest).await;
     eventually(SOON, "it is undone", async || stage.is_asked_to_run("s").await).await;
     stage.wait_for("s", "running").await;
     assert_eq!(stage.server.front.refusals(), Vec::<String>::new());
+}
+
+/// Events are published behind the rest: where nobody waits for them, the right to do so is not looked at.
+async fn told(stage: &Stage, expected: &[&str]) {
+    eventually(SOON, "what happened is told on its object", async || {
+        let told = stage.told("s").await;
+        if told == expected { Ok(()) } else { Err(told) }
+    })
+    .await;
 }
 
 for_each_kind!(documented_role_is_all_that_is_needed);

@@ -199,6 +199,23 @@ impl Stage {
         self.server.done("GET", &self.path(session), &Value::Null).await
     }
 
+    /// Reasons of the Events about its object, in the order in which they were made.
+    pub(super) async fn told(&self, session: &str) -> Vec<String> {
+        let path = format!(
+            "/apis/events.k8s.io/v1/namespaces/{}/events",
+            self.server.namespace
+        );
+        let list = self.server.done("GET", &path, &Value::Null).await;
+        let mut events = list["items"].as_array().unwrap().clone();
+        let name = self.name(session);
+        events.retain(|event| {
+            event["regarding"]["name"] == name && event["reportingController"] == "connection-tracker"
+        });
+        events.sort_by_key(|event| event["eventTime"].as_str().unwrap().to_owned());
+        let reasons = events.iter().map(|event| event["reason"].as_str().unwrap());
+        reasons.map(str::to_owned).collect()
+    }
+
     /// What the object's specification asks for.
     pub(super) async fn is_asked_to_run(&self, session: &str) -> bool {
         let object = self.read(session).await;

@@ -234,6 +234,24 @@ async fn no_request_is_sent_twice() {
 }
 
 #[tokio::test]
+async fn a_pause_of_a_day_is_not_believed_whoever_asks_for_it() {
+    for status in [429, 503] {
+        let bench = Bench::start().await;
+        let platform = bench.platform().await;
+        bench.create("default", "x", "running").await;
+        let day = json!({"status": status, "retry_after_s": 86_400});
+        bench.fault("get", 1, day).await;
+        match platform.read(&id("x")).await {
+            Err(PlatformError::Unavailable { retry_after, .. }) => {
+                let asked = retry_after.expect("it says when to come back");
+                assert!(asked <= Duration::from_secs(30), "{status}: {asked:?}");
+            }
+            other => panic!("{status}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_429_that_names_its_time_keeps_every_call_away_until_then() {
     let bench = Bench::start().await;
     let platform = bench.platform().await;

@@ -110,6 +110,19 @@ fn it_is_ready_with_a_ready_replica_of_the_present_specification() {
 }
 
 #[test]
+fn a_pod_of_a_stateful_set_that_still_ends_makes_it_not_ready() {
+    for (counts, is_ready) in [
+        (json!({}), false),
+        (json!({"currentReplicas": 1}), true),
+        (json!({"currentReplicas": 0, "updatedReplicas": 1}), true),
+        (json!({"currentReplicas": 0, "updatedReplicas": 0}), false),
+    ] {
+        let of_stateful_set = json!({"spec": {"podManagementPolicy": "OrderedReady"}, "status": counts});
+        assert_eq!(read(&of_stateful_set).object.is_ready, is_ready, "{counts}");
+    }
+}
+
+#[test]
 fn one_that_is_being_deleted_or_was_is_terminated() {
     let ending = read(&json!({"metadata": {"deletionTimestamp": "2026-11-22T09:00:00Z"}}));
     assert_eq!(ending.object.desired, Desired::Terminated);
