@@ -84,7 +84,7 @@ if asleep or (record.state == 'running' and not record.fenced) then
   file_wake('open', asleep and 'connection_opened' or 'not_fenced')
   wake = record.generation
 elseif not known then
-  look_again_by(now + settings.window_ms * 2)
+  look_again_by(now + settings.first_look_ms)
 end
 local ready = record.state == 'running' and record.ready == '1' and 1 or 0
 return { code, record.state, live, ready, wake, record.url or '' }

@@ -72,8 +72,10 @@ elseif record.state == 'running' then
   elseif not record.fenced and reached then set('fenced', 1) end
 elseif record.state == 'hibernating' and not runs then
   -- Our own patch, seen before its answer was; or a hand's, while ours was on its way.
-  local ours = annotation == record.generation or acting_left() > 0
+  local is_acting = acting_left() > 0
+  local ours = annotation == record.generation or is_acting
   move('hibernated', record.generation, ours and 'sweeper' or 'platform', ours and 'accepted' or 'observed_at_rest')
+  if is_acting then set('ours', 1) end
   redis.call('HDEL', session_key, 'refused', 'not_before', 'would')
   redis.call('ZREM', deadlines_key, sid)
 elseif runs and (record.state == 'hibernated' or (record.state == 'hibernating' and reached)) then

@@ -13,7 +13,8 @@
 -- ARGV[3] term of the caller
 -- ARGV[4] grant JSON: expire (connections it may expire), hibernate (whether it may), wait_ms (when to look again
 --   where it may not); what the brakes allow
--- Returns {code, generation, version seen, expired, stale left, is news (1: said for the first time since it is idle)}: HIBERNATE: act on it; STALE: connections older than the
+-- Returns {code, generation, version seen, expired, stale left, is news (1: said for the first time since it is idle), newest
+--   heartbeat and how much older the activity on the object may be, ms (0, 0: not to be written)}: HIBERNATE: act on it; STALE: connections older than the
 --   window are left to expire; READY: it would be hibernated; or WAITING, WOULD_HIBERNATE, UNDONE, WAKE,
 --   SESSION_TERMINATED; or {SESSION_UNKNOWN}.
 -- Emits connection.expired, connection.seen, session.would_hibernate, session.hibernating, session.waking, session.running.
@@ -28,9 +29,9 @@ if not record.state then
   redis.call('ZREM', deadlines_key, sid)
   return { SESSION_UNKNOWN }
 end
-local expired, stale = 0, 0
+local expired, stale, newest_ms, keep_ms = 0, 0, 0, 0
 local function answer(code, is_news)
-  return { code, record.generation, record.version or '', expired, stale, is_news and 1 or 0 }
+  return { code, record.generation, record.version or '', expired, stale, is_news and 1 or 0, newest_ms, keep_ms }
 end
 
 if record.state == 'terminated' then
@@ -75,15 +76,14 @@ if record.state == 'hibernated' and stale == 0 then
   return answer(WAITING)
 end
 --@include overdue_wake
+--@include activity
 if stale > 0 then
   -- The brake, or the limit of one review: they are no longer live, but they have not ended either.
   look_again_at(now + grant.wait_ms)
   return answer(STALE)
 end
 if live > 0 then
-  local newest = redis.call('ZRANGE', connections_key, -1, -1, 'WITHSCORES')
-  -- No session is due earlier, and none is told that it sleeps before the hold is over.
-  look_again_at(math.max(math.min(tonumber(newest[2]), now) + settings.window_ms * 2, holding and hold_until or 0))
+  look_again_at(look_at)
   return answer(WAITING)
 end
 --@include due

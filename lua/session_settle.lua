@@ -29,6 +29,8 @@ if record.version and newer(record.version, version) then return { OVER } end
 set('version', version)
 set_object('hibernated')
 move('hibernated', generation, 'sweeper', 'accepted')
+-- Where the object does not say who put it to sleep.
+if token ~= '' then set('ours', 1) end
 redis.call('HDEL', session_key, 'ready', 'refused', 'not_before', 'would')
 redis.call('ZREM', deadlines_key, sid)
 return { OK }

@@ -15,6 +15,7 @@ use crate::lifecycle::Tasks;
 use crate::platform::{self, Measured, Platform, TokenReviewer};
 use crate::service::access::{Access, Authenticator};
 use crate::service::act::Actor;
+use crate::service::activity::Activity;
 use crate::service::connections::Connections;
 use crate::service::gateways::Gateways;
 use crate::service::hands::Hands;
@@ -64,8 +65,7 @@ impl App {
         let access = access(config, &metrics, &tasks).await?;
         let store = RedisStore::new(config, &metrics)?;
         let postgres = Postgres::connect_lazy(&config.postgres)?.with_metrics(&metrics);
-        let platform = platform::connect(&config.kubernetes, &config.scale).await?;
-        let platform: Arc<dyn Platform> = Arc::new(Measured::new(platform, metrics.platform.clone()));
+        let platform = platform(config, &metrics).await?;
 
         publish(platform.as_ref(), &tasks);
         let parts = Parts {
@@ -170,7 +170,8 @@ impl Parts {
     fn lead(&self, config: &Config, tasks: &Tasks) {
         let (store, postgres) = (&self.store, &self.postgres);
         let leadership = lease::start(&config.sweeper, store, postgres, tasks);
-        let observer = Observer::new(store.clone(), Arc::clone(&self.platform));
+        let activity = Activity::new(Arc::clone(&self.platform), tasks.clone());
+        let observer = Observer::new(store.clone(), Arc::clone(&self.platform), activity);
         observer.start(leadership.clone(), tasks);
         let actor = Actor::new(store.clone(), Arc::clone(&self.platform));
         let restorer = Restorer::new(
@@ -231,6 +232,15 @@ impl Parts {
             keeps_full_addresses: config.http.full_addresses,
         }
     }
+}
+
+/// The platform as it is configured, its calls measured.
+///
+/// # Errors
+/// Settings that cannot be used; a platform that is away is no reason.
+pub async fn platform(config: &Config, metrics: &Metrics) -> anyhow::Result<Arc<dyn Platform>> {
+    let platform = platform::connect(&config.kubernetes, &config.scale).await?;
+    Ok(Arc::new(Measured::new(platform, metrics.platform.clone())))
 }
 
 /// What tells who calls.

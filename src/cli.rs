@@ -2,6 +2,7 @@
 
 mod migrate;
 mod openapi;
+mod release;
 mod serve;
 mod token;
 
@@ -28,6 +29,8 @@ enum Command {
     Serve(Box<serve::Serve>),
     /// Bring the schema of the database up to date
     Migrate(migrate::Migrate),
+    /// Wake what was put to sleep and take our marks off the objects, before uninstalling
+    Release(Box<release::Release>),
     /// Print the OpenAPI document
     Openapi,
     /// Make a token for a client, and its line for the file of tokens
@@ -43,6 +46,7 @@ impl Cli {
         match self.command {
             Command::Serve(serve) => serve.run(log).await,
             Command::Migrate(migrate) => migrate.run().await,
+            Command::Release(release) => release.run().await,
             Command::Openapi => openapi::run(),
             Command::Token(token) => token.run(),
         }

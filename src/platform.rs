@@ -12,8 +12,10 @@ mod scale;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
+use jiff::Timestamp;
 
 use crate::config::{KubernetesConfig, PlatformKind, ScaleConfig};
 use crate::domain::happening::Happening;
@@ -175,6 +177,16 @@ pub trait Platform: Send + Sync + 'static {
     /// Lists and then watches all sessions, for ever: after an error it backs off and goes on, listing
     /// anew where it must. Dropping the stream ends the watch.
     fn watch(&self) -> BoxStream<'static, Result<PlatformEvent, PlatformError>>;
+
+    /// Writes when the session was last used, where those who look at its object find it; nothing else of it changes. A
+    /// platform without a place for that does nothing.
+    fn write_activity<'a>(
+        &'a self,
+        _session: &'a SessionId,
+        _at: Timestamp,
+    ) -> BoxFuture<'a, Result<(), PlatformError>> {
+        std::future::ready(Ok(())).boxed()
+    }
 
     /// Tells people what happened to a session's object, where they look at it. Never waits, never fails, and may
     /// be left out: nothing depends on it.

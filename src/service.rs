@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod act;
+pub mod activity;
 pub mod census;
 pub mod connections;
 pub mod error;
@@ -17,6 +18,7 @@ pub mod listing;
 pub mod lookup;
 pub mod mode;
 pub mod observer;
+pub mod release;
 pub mod restore;
 pub mod sessions;
 pub mod stats;

@@ -1,7 +1,9 @@
 -- Included by session_review: tells Postgres who was last seen when, for connections older than 5 minutes and about
 -- every 5 minutes, so that a restore and true ends know it. The deadline of this look was set two windows after the
--- newest heartbeat at the last one: when another five minutes began since then, it is time.
-local looked = tonumber(redis.call('ZSCORE', deadlines_key, sid) or now) - settings.window_ms * 2
+-- newest heartbeat at the last one (or sooner, where its activity is kept alive): when another five minutes began since then, it is time.
+local ahead = settings.window_ms * 2
+if settings.activity and idle_timeout() >= 0 then ahead = math.min(ahead, idle_timeout() / 3) end
+local looked = tonumber(redis.call('ZSCORE', deadlines_key, sid) or now) - ahead
 if live > 0 and math.floor(now / 300000) ~= math.floor(looked / 300000) then
   local seen_members = redis.call('ZRANGE', connections_key, '(' .. int(now - settings.window_ms), '+inf', 'BYSCORE', 'LIMIT', 0, settings.review_limit, 'WITHSCORES')
   local rows = {}

@@ -86,7 +86,7 @@ local function move(state, generation, actor, reason, inputs)
   set('generation', generation)
   record.generation = generation
   set('state', state)
-  redis.call('HDEL', session_key, 'confirmed', 'fenced', 'due_at', 'accepted')
+  redis.call('HDEL', session_key, 'confirmed', 'fenced', 'due_at', 'accepted', 'ours')
   record.fenced, record.due_at, record.accepted = nil, nil, nil
   record_event(state, actor, reason, inputs)
 end
@@ -108,7 +108,7 @@ local function run(generation, fenced, actor, reason, kept)
   if fenced then set('fenced', 1) end
   if live_count() > 0 then
     unset('empty_since')
-    look_again_at(now + settings.window_ms * 2)
+    look_again_at(now + settings.first_look_ms)
   else
     if not (kept and record.empty_since) then set('empty_since', now) end
     -- Silent ones (since it began to wake) have to end first, and not an idle timeout late.

@@ -108,6 +108,12 @@ impl KubernetesConfig {
         distinct.len() > 1
     }
 
+    /// Whether the last activity of sessions is written to their objects: workloads have no field for it.
+    #[must_use]
+    pub fn keeps_activity(&self) -> bool {
+        self.kubernetes_platform == PlatformKind::CustomResource && !self.kubernetes_activity_path.is_empty()
+    }
+
     pub(super) fn validate(&self) -> Result<(), InvalidConfig> {
         let refuse = |text: String| Err(InvalidConfig(text));
         let (state, activity) = (&self.kubernetes_state_path, &self.kubernetes_activity_path);

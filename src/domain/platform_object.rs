@@ -50,6 +50,8 @@ pub struct PlatformObject {
     pub created_at_ms: i64,
     /// Where the session is reached, once the platform says so.
     pub url: Option<String>,
+    /// When it was last used, as the object says for those who look there, in milliseconds of the Unix epoch.
+    pub activity_at_ms: Option<i64>,
     /// The platform's own word for its phase, for people.
     pub phase: Option<String>,
 }

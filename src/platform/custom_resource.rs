@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::core::gvk::GroupVersionKind;
 use kube::core::{ApiResource, DynamicObject};
@@ -34,6 +35,7 @@ use crate::domain::{Generation, SessionId};
 const READING: &str = "reading the session's object";
 const UNMARKING: &str = "taking the annotation off the session's object";
 const LISTING: &str = "reading the version of a list";
+const TOUCHING: &str = "writing the activity of the session's object";
 const WRITING: &str = "writing the session's object";
 
 /// The platform whose sessions are custom resources.
@@ -157,6 +159,22 @@ impl CustomResource {
     }
 }
 
+impl CustomResource {
+    /// Without a version: it lowers nothing, and must not fail because something else of the status changed.
+    async fn patch_activity(&self, session: &SessionId, at: Timestamp) -> Result<(), PlatformError> {
+        let place = self.server.place(TOUCHING, session)?;
+        let api = self.server.api(place.namespace, &self.resource);
+        let parameters = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let patch = Patch::Merge(self.parser.fields.activity_patch(at));
+        let request = api.patch_status(place.name, &parameters, &patch);
+        let subject = Some(self.subject(place.name));
+        self.server.call(TOUCHING, subject, request).await.map(drop)
+    }
+}
+
 impl Platform for CustomResource {
     fn read<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<PlatformObject, PlatformError>> {
         self.get(session).boxed()
@@ -175,6 +193,14 @@ impl Platform for CustomResource {
     fn watch(&self) -> BoxStream<'static, Result<PlatformEvent, PlatformError>> {
         let reader: Arc<dyn Read> = Arc::clone(&self.parser) as _;
         watch::all(&self.server, &[(self.resource.clone(), reader)], None)
+    }
+
+    fn write_activity<'a>(
+        &'a self,
+        session: &'a SessionId,
+        at: Timestamp,
+    ) -> BoxFuture<'a, Result<(), PlatformError>> {
+        self.patch_activity(session, at).boxed()
     }
 
     fn tell(&self, session: &SessionId, uid: &str, happening: Happening) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -76,6 +77,18 @@ impl Platform for Measured {
             }
         };
         self.inner.watch().inspect(count).boxed()
+    }
+
+    fn write_activity<'a>(
+        &'a self,
+        session: &'a SessionId,
+        at: Timestamp,
+    ) -> BoxFuture<'a, Result<(), PlatformError>> {
+        self.measure(
+            Verb::WriteActivity,
+            session,
+            self.inner.write_activity(session, at),
+        )
     }
 
     fn tell(&self, session: &SessionId, uid: &str, happening: Happening) {

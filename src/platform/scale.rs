@@ -25,7 +25,7 @@ use self::registry::{Known, Registry};
 use super::kubernetes::ConnectError;
 use super::kubernetes::client::MANAGER;
 use super::kubernetes::complaint::Regarded;
-use super::kubernetes::error::Subject;
+use super::kubernetes::error::{self, Subject};
 use super::kubernetes::events::Regarding;
 use super::kubernetes::name::{Place, is_label_key};
 use super::kubernetes::object::{GENERATION_ANNOTATION, Read as _, is_version};
@@ -221,7 +221,15 @@ impl Platform for Scale {
         generation: Generation,
         version: &'a str,
     ) -> BoxFuture<'a, Result<PlatformObject, PlatformError>> {
-        self.patch(session, desired, generation, version).boxed()
+        // As a whole: where only `/scale` is written, the fence is that nothing is sent after this time.
+        let patch = self.patch(session, desired, generation, version);
+        let limit = self.server.timeout;
+        async move {
+            tokio::time::timeout(limit, patch)
+                .await
+                .unwrap_or_else(|_| Err(error::timed_out(WRITING, limit)))
+        }
+        .boxed()
     }
 
     fn watch(&self) -> BoxStream<'static, Result<PlatformEvent, PlatformError>> {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::StreamExt;
 use tokio::sync::Notify;
 
+use super::activity::Activity;
 use super::gone::{Asked, gone};
 use super::tell;
 use crate::domain::SessionId;
@@ -19,7 +20,7 @@ use crate::lease::{self, Leadership};
 use crate::lifecycle::Tasks;
 use crate::platform::{ListScope, Platform, PlatformError, PlatformEvent};
 use crate::store::StoreError;
-use crate::store::redis::{Observation, Observed, RedisStore};
+use crate::store::redis::{Heartbeats, Observation, Observed, RedisStore};
 
 /// Observations of one list written at once; each is one script call.
 const AT_ONCE: usize = 64;
@@ -37,6 +38,7 @@ struct Late {
 pub struct Observer {
     store: RedisStore,
     platform: Arc<dyn Platform>,
+    activity: Activity,
     /// The newest version of each object that the watch has shown.
     shown: Arc<Mutex<HashMap<SessionId, PlatformObject>>>,
     /// Sessions whose observation could not be written yet.
@@ -47,12 +49,13 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Watches `platform` and writes into `store`.
+    /// Watches `platform` and writes into `store`; keeps activities alive by what it has shown.
     #[must_use]
-    pub fn new(store: RedisStore, platform: Arc<dyn Platform>) -> Self {
+    pub fn new(store: RedisStore, platform: Arc<dyn Platform>, activity: Activity) -> Self {
         Self {
             store,
             platform,
+            activity,
             shown: Arc::default(),
             unwritten: Arc::default(),
             relist: Arc::default(),
@@ -63,6 +66,14 @@ impl Observer {
     /// Lists anew: Redis lost its data, or another server answers.
     pub fn relist(&self) {
         self.relist.notify_one();
+    }
+
+    /// Has the activity on the session's object kept alive, as far as the watch has shown the object.
+    pub fn keep_activity(&self, session: &SessionId, heartbeats: Heartbeats) {
+        let shown = self.lock_shown().get(session).cloned();
+        if let Some(shown) = shown {
+            self.activity.keep(&shown, heartbeats);
+        }
     }
 
     /// Tells those who look at its object that the session would sleep.

@@ -256,6 +256,9 @@ impl Sweeper {
             | ReviewOutcome::Terminated
             | ReviewOutcome::Unknown => {}
         }
+        if let Some(heartbeats) = review.heartbeats {
+            self.observer.keep_activity(session, heartbeats);
+        }
         if review.outcome != ReviewOutcome::Unknown {
             self.observer.compare(session, &review.version).await;
         }

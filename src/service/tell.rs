@@ -35,12 +35,11 @@ pub(super) async fn not_hibernated(
     tell(store, platform, session, |_| Happening::NotHibernated { reason }).await;
 }
 
-/// The patch of a wake was accepted; `object` is its answer. Writing an object that runs already only fences it.
+/// The patch of a wake was accepted that found the object at rest; `object` is its answer. Writing one that runs
+/// already only fences it, and is no wake to whoever looks at it.
 pub(super) fn woken(platform: &dyn Platform, entry: &WakeEntry, object: &PlatformObject) {
-    if !object.is_ready && !object.is_probing {
-        let generation = entry.generation;
-        platform.tell(&entry.session, &object.uid, Happening::Woken { generation });
-    }
+    let generation = entry.generation;
+    platform.tell(&entry.session, &object.uid, Happening::Woken { generation });
 }
 
 /// A wake was refused, or came to nothing within its claim.

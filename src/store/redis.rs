@@ -46,7 +46,7 @@ pub use partition::{Hold, SweptPartition, Watermark};
 pub use record::SessionRecord;
 pub use restore::{OpenRow, Restored};
 pub use script::{Script, all as scripts};
-pub use session::{Confirmation, Grant, Review, ReviewOutcome};
+pub use session::{Confirmation, Grant, Heartbeats, Review, ReviewOutcome};
 pub use settings::Settings;
 pub use slot::{Called, Slot};
 pub use stats::{ConnectionReading, GatewayList, LeaseHolder, PartitionStats};

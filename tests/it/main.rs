@@ -5,6 +5,7 @@
     reason = "in tests a panic is the report; helpers outside #[test] are tests too"
 )]
 
+mod activity;
 mod arming;
 mod auth;
 mod batches;
@@ -25,6 +26,7 @@ mod predictions;
 mod probe;
 mod properties;
 mod reads;
+mod release;
 mod restore;
 mod retry;
 mod sessions;

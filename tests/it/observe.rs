@@ -6,6 +6,7 @@ mod accepted;
 mod acting;
 mod bench;
 mod ends;
+mod late_patch;
 mod probe;
 mod rows;
 mod table;

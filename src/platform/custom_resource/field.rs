@@ -1,6 +1,7 @@
 //! Where a kind of objects keeps what the protocol needs, and in which words: read from objects and put into
 //! patches, as configured.
 
+use jiff::Timestamp;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
 
@@ -28,6 +29,8 @@ pub(super) struct Fields {
     ready: Option<Value>,
     /// Where the session is reached.
     pub(super) url: Field,
+    /// When it was last used.
+    activity: Field,
 }
 
 impl Field {
@@ -80,6 +83,7 @@ impl Fields {
             phase: Field::new(&config.kubernetes_phase_path),
             ready: value_of(&config.kubernetes_ready_word),
             url: Field::new(&config.kubernetes_url_path),
+            activity: Field::new(&config.kubernetes_activity_path),
         }
     }
 
@@ -121,6 +125,19 @@ impl Fields {
         self.ready
             .as_ref()
             .is_none_or(|ready| self.phase.of(object) == Some(ready))
+    }
+
+    /// When the object says that the session was last used, ms; what is no instant is as good as nothing.
+    pub(super) fn activity_at_ms(&self, object: &DynamicObject) -> Option<i64> {
+        let text = self.activity.text_of(object)?;
+        text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
+    }
+
+    /// The merge patch of the status that says when the session was last used, and nothing else.
+    pub(super) fn activity_patch(&self, at: Timestamp) -> Value {
+        // Whole seconds, as Kubernetes writes instants.
+        self.activity
+            .patch(Value::from(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()))
     }
 
     fn word(&self, desired: Desired) -> Option<&Value> {

@@ -73,6 +73,7 @@ impl Parser {
                 idle_timeout,
                 created_at_ms: identity.created_at_ms,
                 url: fields.url.text_of(object),
+                activity_at_ms: fields.activity_at_ms(object),
                 phase: fields.phase.text_of(object),
             },
             name: full_name,

@@ -110,6 +110,7 @@ mod tests {
             idle_timeout: None,
             created_at_ms: 0,
             url: None,
+            activity_at_ms: None,
             phase: None,
         }
     }

@@ -105,6 +105,7 @@ impl Workloads {
                 idle_timeout,
                 created_at_ms: identity.created_at_ms,
                 url: annotation_of(object, URL_ANNOTATION).map(str::to_owned),
+                activity_at_ms: None,
                 phase: Some(format!("{} of {} ready", ready(object), wanted(object))),
             },
             name: full_name,

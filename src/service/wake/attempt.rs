@@ -45,6 +45,10 @@ impl Waker {
         let lasts = self.lasts();
         let (is_marked, runs) = (lasts.is_none(), object.desired == Desired::Running);
         if is_marked && runs && object.annotation == Some(entry.generation) {
+            // The answer was lost, and with it whether it was at rest: one that is not ready was, most likely.
+            if !object.is_ready && !object.is_probing {
+                tell::woken(self.platform.as_ref(), entry, &object);
+            }
             return self.accepted(entry, object).await;
         }
         let is_written = is_marked && object.annotation >= Some(entry.generation);
@@ -70,7 +74,12 @@ impl Waker {
             )
             .await;
         match written {
-            Ok(object) => self.accepted(entry, object).await,
+            Ok(object) => {
+                if !runs {
+                    tell::woken(self.platform.as_ref(), entry, &object);
+                }
+                self.accepted(entry, object).await
+            }
             Err(PlatformError::Conflict { .. }) => Ok(Attempt::Again),
             Err(error) => self.not_read(entry, error).await,
         }
@@ -78,7 +87,6 @@ impl Waker {
 
     async fn accepted(&self, entry: &WakeEntry, object: PlatformObject) -> Result<Attempt, StoreError> {
         let version = object.version.clone();
-        tell::woken(self.platform.as_ref(), entry, &object);
         // Without an annotation it is known only from this answer that the object runs by this wake.
         let shown = self.lasts().map(|_| {
             if object.is_ready {

@@ -82,13 +82,14 @@ scripts! {
 }
 
 /// Text that several scripts share; each file of `lua/include/`.
-const INCLUDES: [(&str, &str); 17] = [
+const INCLUDES: [(&str, &str); 18] = [
     ("acting", include_str!("../../../lua/include/acting.lua")),
     ("due", include_str!("../../../lua/include/due.lua")),
     ("expire", include_str!("../../../lua/include/expire.lua")),
     ("guard", include_str!("../../../lua/include/guard.lua")),
     ("hands", include_str!("../../../lua/include/hands.lua")),
     ("idle", include_str!("../../../lua/include/idle.lua")),
+    ("activity", include_str!("../../../lua/include/activity.lua")),
     ("limit", include_str!("../../../lua/include/limit.lua")),
     (
         "overdue_wake",

@@ -52,6 +52,17 @@ pub struct Review {
     pub stale: u32,
     /// Whether that it would sleep is said for the first time since it is idle.
     pub is_news: bool,
+    /// Of a running session with somebody in it, where the activity on its object is kept alive.
+    pub heartbeats: Option<Heartbeats>,
+}
+
+/// What the activity on an object is kept alive by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heartbeats {
+    /// The newest, in ms of the Unix epoch.
+    pub newest_ms: i64,
+    /// How much older the activity on the object may be and still last until the next review, ms.
+    pub keep_ms: i64,
 }
 
 /// What a review may do: the brakes of the whole installation say.
@@ -125,6 +136,7 @@ fn review(value: Value) -> Result<Review, StoreError> {
                 expired: 0,
                 stale: 0,
                 is_news: false,
+                heartbeats: None,
             };
             return Ok(nothing);
         }
@@ -137,6 +149,10 @@ fn review(value: Value) -> Result<Review, StoreError> {
         expired: u32::try_from(reply.integer()?).unwrap_or(0),
         stale: u32::try_from(reply.integer()?).unwrap_or(0),
         is_news: reply.integer()? == 1,
+        heartbeats: {
+            let (newest_ms, keep_ms) = (reply.integer()?, reply.integer()?);
+            (newest_ms > 0).then_some(Heartbeats { newest_ms, keep_ms })
+        },
     })
 }
 

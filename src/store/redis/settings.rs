@@ -48,6 +48,8 @@ pub struct Settings {
     keep_awake_ms: u64,
     flip_ms: u64,
     contested_ms: u64,
+    activity: bool,
+    first_look_ms: u64,
     refuse_lower_term: bool,
 }
 
@@ -88,6 +90,13 @@ impl Settings {
             keep_awake_ms: ms(session.keep_awake),
             flip_ms: FLIP_MS,
             contested_ms: CONTESTED_MS,
+            activity: config.kubernetes.keeps_activity(),
+            // An activity from before it slept, or from when nobody was there, must not stand a moment longer.
+            first_look_ms: if config.kubernetes.keeps_activity() {
+                0
+            } else {
+                ms(session.window) * 2
+            },
             // With the lease switched off two leaders act on purpose: the term is recorded only.
             refuse_lower_term: config.sweeper.sweeper_lease == LeaseKind::Redis,
         }

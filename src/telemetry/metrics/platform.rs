@@ -12,6 +12,8 @@ label::labels! {
         Read = "read",
         /// Writing one object.
         Write = "write",
+        /// Writing when a session was last used.
+        WriteActivity = "write_activity",
         /// Asking for the version of a list.
         ListVersion = "list_version",
     }

@@ -229,4 +229,31 @@ async fn a_hibernation_that_the_watch_shows_before_its_answer_is_ours_by_its_mar
         (kind.as_str(), actor.as_str(), reason.as_str()),
         ("hibernated", "sweeper", "accepted")
     );
+    assert!(bench.record().await.fields.contains_key("ours"));
+}
+
+#[tokio::test]
+async fn the_record_says_which_hibernations_are_ours_where_the_object_does_not() {
+    let bench = Bench::start().await;
+    let decided = bench.bring(Stand::Hibernating).await;
+    let mark = Mark::new(LASTS);
+    let confirmed = bench
+        .store
+        .session_confirm(&bench.session, decided, 1, Some(&mark));
+    assert_eq!(confirmed.await.unwrap(), Confirmation::Confirmed);
+    let settled = bench
+        .store
+        .session_settle(&bench.session, decided, "12", Some(&mark));
+    assert!(settled.await.unwrap());
+    assert!(bench.record().await.fields.contains_key("ours"));
+    // Woken and put to sleep again by hands.
+    assert!(bench.see(bench.object("13")).await);
+    let at_rest = PlatformObject {
+        desired: Desired::Hibernated,
+        ..bench.object("14")
+    };
+    assert!(bench.see(at_rest).await);
+    let record = bench.record().await;
+    assert_eq!(record.state, SessionState::Hibernated);
+    assert!(!record.fields.contains_key("ours"));
 }

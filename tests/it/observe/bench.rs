@@ -165,6 +165,7 @@ impl Bench {
             idle_timeout: None,
             created_at_ms: 0,
             url: None,
+            activity_at_ms: None,
             phase: None,
         }
     }

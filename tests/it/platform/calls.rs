@@ -57,6 +57,24 @@ async fn a_write_is_one_patch_with_version_state_and_generation() {
 }
 
 #[tokio::test]
+async fn our_annotation_is_taken_off_only_at_the_version_that_was_read() {
+    let bench = Bench::start().await;
+    let platform = bench.platform().await;
+    bench.create("default", "x", "hibernated").await;
+    let x = id("x");
+    let old = platform.read(&x).await.unwrap().version;
+    let marked = platform
+        .write(&x, Desired::Hibernated, Generation(2), &old)
+        .await
+        .unwrap();
+    let late = platform.unmark(&x, &old).await;
+    assert!(matches!(late, Err(PlatformError::Conflict { .. })), "{late:?}");
+    let bare = platform.unmark(&x, &marked.version).await.unwrap();
+    assert_eq!((bare.annotation, bare.desired), (None, Desired::Hibernated));
+    assert_eq!(platform.read(&x).await.unwrap().annotation, None);
+}
+
+#[tokio::test]
 async fn a_write_with_an_old_version_is_a_conflict_and_changes_nothing() {
     let bench = Bench::start().await;
     let platform = bench.platform().await;

@@ -77,8 +77,9 @@ impl Flags {
             .set("operations-address", "127.0.0.1:0")
             .set("kubernetes-namespaces", "default")
             .set("kubernetes-timeout", "3s")
-            // A fault ordered for the next request of a kind must not meet an Event instead.
+            // A fault ordered for the next request of a kind must not meet an Event or an activity instead.
             .set("kubernetes-events", false)
+            .set("kubernetes-activity-path", "")
             .set("sweeper-interval", "100ms")
             .set("sweeper-lease-duration", "3s")
             .set("sweeper-lease-renewal", "500ms")

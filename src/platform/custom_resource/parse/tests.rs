@@ -92,6 +92,7 @@ fn a_whole_object_is_read_without_oddities() {
             idle_timeout: Some(IdleTimeout::AfterMs(1_800_000)),
             created_at_ms: 1_795_334_400_000,
             url: Some("https://x.example".into()),
+            activity_at_ms: None,
             phase: Some("Running".into()),
         }
     );

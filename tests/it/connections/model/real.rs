@@ -41,6 +41,7 @@ impl Real {
             idle_timeout: None,
             created_at_ms: 0,
             url: None,
+            activity_at_ms: None,
             phase: None,
         };
         let seen = Observation::Object(object);
