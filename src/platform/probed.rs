@@ -17,6 +17,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
+use jiff::Timestamp;
 use tokio::net::TcpStream;
 
 use self::target::{Address, Targets};
@@ -95,6 +96,14 @@ impl Platform for Probed {
         self.inner.list_version(session)
     }
 
+    fn write_activity<'a>(
+        &'a self,
+        session: &'a SessionId,
+        at: Timestamp,
+    ) -> BoxFuture<'a, Result<(), PlatformError>> {
+        self.inner.write_activity(session, at)
+    }
+
     fn tell(&self, session: &SessionId, uid: &str, happening: Happening) {
         self.inner.tell(session, uid, happening);
     }
@@ -129,4 +138,23 @@ fn probing(object: PlatformObject) -> PlatformObject {
 async fn connects(address: Address, timeout: Duration) -> bool {
     let connect = TcpStream::connect((address.host.as_str(), address.port));
     matches!(tokio::time::timeout(timeout, connect).await, Ok(Ok(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn whatever_a_platform_can_do_is_passed_on() {
+        let platform = include_str!("../platform.rs");
+        let body = platform.split_once("pub trait Platform").unwrap().1;
+        let (body, _) = body.split_once("\n}\n").unwrap();
+        let names = body.match_indices("    fn ").map(|(at, start)| {
+            let name = &body[at + start.len()..];
+            &name[..name.find(['(', '<']).unwrap()]
+        });
+        // What has a default answer would be left out without a word of the compiler.
+        for name in names {
+            let own = include_str!("probed.rs");
+            assert!(own.contains(&format!("    fn {name}")), "{name} is not passed on");
+        }
+    }
 }

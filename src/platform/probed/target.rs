@@ -78,6 +78,7 @@ mod tests {
             is_probing: false,
             annotation: None,
             idle_timeout: None,
+            activity_at_ms: None,
             created_at_ms: 0,
             activity_at_ms: None,
             url: url.map(str::to_owned),

@@ -46,7 +46,7 @@ impl Waker {
         let (is_marked, runs) = (lasts.is_none(), object.desired == Desired::Running);
         if is_marked && runs && object.annotation == Some(entry.generation) {
             // The answer was lost, and with it whether it was at rest: one that is not ready was, most likely.
-            if !object.is_ready {
+            if !object.is_ready && !object.is_probing {
                 tell::woken(self.platform.as_ref(), entry, &object);
             }
             return self.accepted(entry, object).await;
