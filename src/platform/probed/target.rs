@@ -80,7 +80,6 @@ mod tests {
             idle_timeout: None,
             activity_at_ms: None,
             created_at_ms: 0,
-            activity_at_ms: None,
             url: url.map(str::to_owned),
             phase: None,
         }
