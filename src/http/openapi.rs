@@ -44,7 +44,7 @@ pub(super) fn describe_access(document: &mut Document, has_authentication: bool)
             }
         }
     }
-    let description = "Tokens are named by their SHA-256 in a file; see docs/authentication.md.";
+    let description = "Tokens are named by their SHA-256 in a file, or belong to ServiceAccounts of the cluster; see docs/authentication.md.";
     let scheme = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .description(Some(description))

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rand::RngExt;
 use tokio::time::Instant;
 
@@ -18,6 +19,9 @@ use crate::store::redis::{Claim, Observation, Shown, WakeConfirmation, WakeEntry
 /// Longest pause between two looks at whether a hibernation that may still land has ended; jittered. A user waits
 /// for it: most end within one call of the platform.
 const ACT_POLL: Duration = Duration::from_millis(100);
+
+/// Younger than this, the last activity of a session is left as it is when it wakes: no idle timeout is as short.
+const OLD_ACTIVITY_MS: i64 = 5_000;
 
 /// How one attempt ended.
 pub(super) enum Attempt {
@@ -38,10 +42,16 @@ pub(super) enum Attempt {
 impl Waker {
     /// Read, confirm, patch, done: in this order, each time anew.
     pub(super) async fn attempt(&self, entry: &WakeEntry) -> Result<Attempt, StoreError> {
-        let object = match self.platform.read(&entry.session).await {
+        let mut object = match self.platform.read(&entry.session).await {
             Ok(object) => object,
             Err(error) => return self.not_read(entry, error).await,
         };
+        if self.renew_activity(&object).await {
+            object = match self.platform.read(&entry.session).await {
+                Ok(object) => object,
+                Err(error) => return self.not_read(entry, error).await,
+            };
+        }
         let lasts = self.lasts();
         let (is_marked, runs) = (lasts.is_none(), object.desired == Desired::Running);
         if is_marked && runs && object.annotation == Some(entry.generation) {
@@ -83,6 +93,23 @@ impl Waker {
             Err(PlatformError::Conflict { .. }) => Ok(Attempt::Again),
             Err(error) => self.not_read(entry, error).await,
         }
+    }
+
+    /// Another controller that judges by the last activity would put the session back to sleep in the moment it is
+    /// asked to run: what it looks at still says when it was used before it slept. Gives whether it was written; where it
+    /// cannot be, the session is woken all the same.
+    async fn renew_activity(&self, object: &PlatformObject) -> bool {
+        // The clock of this replica, since this is told to others, who compare it with theirs.
+        let now = Timestamp::now();
+        let is_old = |at: i64| now.as_millisecond() - at > OLD_ACTIVITY_MS;
+        if object.desired != Desired::Hibernated || !object.activity_at_ms.is_some_and(is_old) {
+            return false;
+        }
+        let written = self.platform.write_activity(&object.session, now).await;
+        if let Err(error) = &written {
+            tracing::debug!(session = %object.session, %error, "the activity of a waking session could not be written");
+        }
+        written.is_ok()
     }
 
     async fn accepted(&self, entry: &WakeEntry, object: PlatformObject) -> Result<Attempt, StoreError> {

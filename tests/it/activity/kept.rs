@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{activity, activity_ms, keeping, say, status_patches};
 use crate::sessions::steps::{look, running};
@@ -103,4 +103,27 @@ async fn a_session_that_was_woken_says_so_as_soon_as_it_runs() {
         activity_ms(&cluster, "s1").await > Some(long_ago + 1_000)
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_session_is_not_asked_to_run_with_the_activity_it_fell_asleep_with() {
+    let cluster = keeping().start().await;
+    cluster
+        .platform
+        .create_with("s1", json!({ "state": "hibernated" }))
+        .await;
+    cluster.wait_for_state("s1", "hibernated").await;
+    let long_ago = cluster.state().now_ms().await - 86_400_000;
+    say(&cluster, "s1", long_ago).await;
+    cluster.api().open("s1", "c1", &user("ann")).await.expect(201);
+    cluster.wait_for_state("s1", "running").await;
+    let log = cluster.platform.log("s1").await;
+    let is_ours = |entry: &&Value| {
+        entry["user_agent"]
+            .as_str()
+            .is_some_and(|agent| agent.starts_with("connection-tracker"))
+    };
+    let writes: Vec<&Value> = log.iter().filter(is_ours).collect();
+    assert_eq!(writes[0]["subresource"], "status", "first: {writes:?}");
+    assert_eq!(writes[1]["state"], "running", "then: {writes:?}");
 }

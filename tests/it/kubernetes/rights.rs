@@ -18,6 +18,12 @@ async fn documented_role_is_all_that_is_needed(kind: Kind) {
     stage.by_hand("s", Asks::Rest).await;
     eventually(SOON, "it is undone", async || stage.is_asked_to_run("s").await).await;
     stage.wait_for("s", "running").await;
+    if kind == Kind::Session {
+        eventually(SOON, "its status says that it is used", async || {
+            stage.read("s").await["status"]["lastActivity"].is_string()
+        })
+        .await;
+    }
     assert_eq!(stage.server.front.refusals(), Vec::<String>::new());
 }
 
@@ -53,12 +59,14 @@ async fn session_that_may_not_be_written_stays_as_it_is_and_its_caller_learns_wh
     })
     .await;
     assert!(stage.is_asked_to_run("s").await);
-    let explained = stage
-        .cluster
-        .api()
-        .get("/v1/sessions/s/explain")
-        .await
-        .expect(200);
-    let told = explained.body.to_string();
-    assert!(told.contains("cannot patch resource"), "{told}");
+    eventually(SOON, "it is said why", async || {
+        let explained = stage.cluster.api().get("/v1/sessions/s/explain").await;
+        let told = explained.expect(200).body.to_string();
+        if told.contains("cannot patch resource") {
+            Ok(())
+        } else {
+            Err(told)
+        }
+    })
+    .await;
 }

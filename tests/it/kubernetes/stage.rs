@@ -64,7 +64,7 @@ impl Stage {
             .kubernetes_url(server.front.url())
             .set("kubernetes-namespaces", &server.namespace);
         let builder = match kind {
-            Kind::Session => builder,
+            Kind::Session => builder.set("kubernetes-activity-path", "status.lastActivity"),
             Kind::Deployment | Kind::StatefulSet => builder.set("kubernetes-platform", "scale"),
             Kind::Subresource => builder
                 .set("kubernetes-platform", "scale")
