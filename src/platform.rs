@@ -201,6 +201,11 @@ pub trait Platform: Send + Sync + 'static {
     /// itself was restored from an older state.
     fn list_version<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<String, PlatformError>>;
 
+    /// Whether an object that the watch did not tell of may take the place of one that ended: then it is to be read.
+    fn has_successor(&self, _session: &SessionId) -> bool {
+        false
+    }
+
     /// What fences a late patch here.
     fn fence(&self) -> Fence {
         Fence::Annotation

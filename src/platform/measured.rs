@@ -113,6 +113,10 @@ impl Platform for Measured {
         self.measure(Verb::ListVersion, session, self.inner.list_version(session))
     }
 
+    fn has_successor(&self, session: &SessionId) -> bool {
+        self.inner.has_successor(session)
+    }
+
     fn fence(&self) -> Fence {
         self.inner.fence()
     }

@@ -261,6 +261,10 @@ impl Platform for Scale {
         .boxed()
     }
 
+    fn has_successor(&self, session: &SessionId) -> bool {
+        self.registry.was_passed_over(session)
+    }
+
     fn fence(&self) -> Fence {
         if self.is_subresource {
             Fence::of_timeout(self.server.timeout)

@@ -218,6 +218,24 @@ impl Observer {
             tracing::warn!(session = %object.session, %error, "a deletion could not be written");
             self.is_list_unfinished.store(true, Ordering::Relaxed);
         }
+        if self.platform.has_successor(&object.session) {
+            self.succeed(&object.session).await;
+        }
+    }
+
+    /// Another object was that session's too, and may not change for long: nothing else would tell of it.
+    async fn succeed(&self, session: &SessionId) {
+        match self.platform.read(session).await {
+            Ok(object) => {
+                self.show(std::slice::from_ref(&object));
+                self.write(object).await;
+            }
+            Err(PlatformError::Gone { .. }) => {}
+            Err(error) => {
+                tracing::debug!(%session, %error, "a workload in place of another could not be read; listing again");
+                self.is_list_unfinished.store(true, Ordering::Relaxed);
+            }
+        }
     }
 
     /// What a complete list did not name may be gone: each is asked for by itself, since the list says

@@ -6,6 +6,7 @@ mod fences;
 mod life;
 mod rights;
 mod stage;
+mod twins;
 
 use self::stage::Kind;
 

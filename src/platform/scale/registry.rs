@@ -24,24 +24,41 @@ pub(super) struct Known {
 
 /// The workloads found so far.
 #[derive(Debug, Clone)]
-pub(super) struct Registry(Cache<SessionId, Known>);
+pub(super) struct Registry {
+    found: Cache<SessionId, Known>,
+    /// Sessions of which another workload was passed over.
+    contended: Cache<SessionId, ()>,
+}
 
 impl Default for Registry {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(REMEMBERED).build())
+        Self {
+            found: Cache::builder().max_capacity(REMEMBERED).build(),
+            contended: Cache::builder().max_capacity(REMEMBERED).build(),
+        }
     }
 }
 
 impl Registry {
     pub(super) fn known(&self, session: &SessionId) -> Option<Known> {
-        self.0.get(session)
+        self.found.get(session)
     }
 
     pub(super) fn remember(&self, known: Known) {
-        self.0.insert(known.object.session.clone(), known);
+        self.found.insert(known.object.session.clone(), known);
     }
 
     pub(super) fn forget(&self, session: &SessionId) {
-        self.0.invalidate(session);
+        self.found.invalidate(session);
+    }
+
+    /// Another workload of the session was passed over.
+    pub(super) fn pass_over(&self, session: &SessionId) {
+        self.contended.insert(session.clone(), ());
+    }
+
+    /// Whether one was since this was asked last.
+    pub(super) fn was_passed_over(&self, session: &SessionId) -> bool {
+        self.contended.remove(session).is_some()
     }
 }

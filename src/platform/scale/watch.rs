@@ -40,6 +40,7 @@ impl Read for Watched {
         let parsed = self.workloads.read(namespace, object)?;
         if let Some(other) = self.other(&parsed) {
             // Two objects of one session would end each other at every event.
+            self.registry.pass_over(&parsed.object.session);
             return Err(Malformed {
                 object: parsed.name,
                 what: format!(
