@@ -10,7 +10,7 @@
 -- KEYS[9] ct:{t}:counts            hash    sessions by state, connections by protocol
 -- ARGV[1] settings JSON
 -- ARGV[2] session id
--- ARGV[3] object JSON: gone, uid, version, desired, ready, probing, annotation, idle_timeout_ms, url, created_ms, over, list_version
+-- ARGV[3] object JSON: gone, uid, version, desired, ready, probing, annotation, idle_timeout_ms, url, created_ms, made_ms, over, list_version
 -- Returns {OK, state}, {CONTESTED, state} (this was one flip too many: it is left alone), {OLDER, state, version} (not newer than that one, which the record has seen) or {SESSION_UNKNOWN} (gone and unknown).
 -- Emits session.* for what changed, connection.closed when the session ended.
 -- Cost O(log n); O(connections) when the session ended.
@@ -45,6 +45,7 @@ local first = not record.state
 local timeout_changed = (object.idle_timeout_ms or settings.idle_timeout_ms) ~= idle_timeout()
 set('uid', object.uid)
 set('version', object.version)
+if object.made_ms and int(object.made_ms) ~= record.made then set('made', object.made_ms) end
 set_object(object.desired)
 set_ready()
 if (object.url or '') ~= (record.url or '') then set('url', object.url or '') end

@@ -2,7 +2,7 @@
 -- The record of the session and the steps that several scripts share.
 local fields = { 'state', 'generation', 'fenced', 'since', 'uid', 'version', 'object', 'ready', 'empty_since',
   'last_opened', 'due_at', 'idle_timeout', 'attempts', 'refused', 'not_before', 'would', 'url', 'purge_at', 'created',
-  'last_disconnect', 'awake_until', 'flips', 'flipped_at', 'contested_until', 'accepted', 'acting' }
+  'last_disconnect', 'awake_until', 'flips', 'flipped_at', 'contested_until', 'accepted', 'acting', 'made' }
 local function read_record()
   local found = {}
   for i, value in ipairs(redis.call('HMGET', session_key, unpack(fields))) do

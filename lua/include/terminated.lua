@@ -7,7 +7,12 @@ if object.gone then
   return { OK, record.state }
 end
 if record.uid and record.uid ~= object.uid then
-  if not newer(object.version, record.version) and not went_back() then return { OLDER, record.state, record.version } end
+  -- Of several workloads with one label the newest is the session; news of another ends nobody, until that one is gone.
+  local is_free = object.made_ms and record.state == 'terminated'
+  local is_twin = object.made_ms and object.made_ms < tonumber(record.made or 0)
+  if not is_free and (is_twin or (not newer(object.version, record.version) and not went_back())) then
+    return { OLDER, record.state, record.version }
+  end
   if record.state ~= 'terminated' then terminate('object_replaced') end
   end_all_connections('session_terminated', 10000)
   redis.call('HINCRBY', counts_key, 'state:terminated', -1)

@@ -6,6 +6,13 @@ use std::time::Duration;
 use super::field_path::FieldPath;
 use super::{InvalidConfig, ProbeConfig, duration};
 
+/// More calls at once are no order any more, only load.
+const MAX_CONCURRENCY: usize = 10_000;
+/// Shorter, every call fails on a busy day.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
+/// Longer than the API server itself takes for a request.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Kubernetes: where sessions are put to sleep and woken.
 #[derive(Debug, Clone, clap::Args)]
 pub struct KubernetesConfig {
@@ -116,6 +123,18 @@ impl KubernetesConfig {
 
     pub(super) fn validate(&self) -> Result<(), InvalidConfig> {
         let refuse = |text: String| Err(InvalidConfig(text));
+        if !(1..=MAX_CONCURRENCY).contains(&self.kubernetes_concurrency) {
+            return refuse(format!(
+                "TRACKER_KUBERNETES_CONCURRENCY is {}: it must be from 1 to {MAX_CONCURRENCY}; with none nothing would ever be asked",
+                self.kubernetes_concurrency
+            ));
+        }
+        if !(SHORTEST_TIMEOUT..=LONGEST_TIMEOUT).contains(&self.kubernetes_timeout) {
+            return refuse(format!(
+                "TRACKER_KUBERNETES_TIMEOUT is {:?}: it must be from {SHORTEST_TIMEOUT:?} to {LONGEST_TIMEOUT:?}, since wakes and the weaker fence wait that long",
+                self.kubernetes_timeout
+            ));
+        }
         let (state, activity) = (&self.kubernetes_state_path, &self.kubernetes_activity_path);
         let first = state.names().next().unwrap_or_default();
         if state.names().count() < 2 || first == "status" {
@@ -201,6 +220,23 @@ mod tests {
         let line = std::iter::once("test").chain(flags.iter().copied());
         let outcome = CommandLine::parse_from(line).config.validate();
         outcome.err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn calls_that_would_never_be_made_or_never_end_are_refused() {
+        for (flag, setting) in [
+            ("--kubernetes-concurrency=0", "TRACKER_KUBERNETES_CONCURRENCY"),
+            ("--kubernetes-concurrency=10001", "TRACKER_KUBERNETES_CONCURRENCY"),
+            ("--kubernetes-timeout=0s", "TRACKER_KUBERNETES_TIMEOUT"),
+            ("--kubernetes-timeout=10m", "TRACKER_KUBERNETES_TIMEOUT"),
+        ] {
+            let text = refusal(&[flag]).expect(flag);
+            assert!(text.starts_with(setting), "{text}");
+        }
+        assert_eq!(
+            refusal(&["--kubernetes-concurrency=1", "--kubernetes-timeout=60s"]),
+            None
+        );
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub struct PlatformObject {
     pub is_ready: bool,
     /// Ready by its own word, and not reached yet by the probe; then it is not `is_ready`.
     pub is_probing: bool,
+    /// Whether another object may be this session at the same time: it is named by a label, which several may have.
+    pub has_twins: bool,
     /// Our fencing annotation; absent when missing, not an integer, or above
     /// [`Generation::MAX_ANNOTATION`].
     pub annotation: Option<Generation>,

@@ -112,6 +112,10 @@ impl Platform for Probed {
         self.inner.tellings()
     }
 
+    fn has_successor(&self, session: &SessionId) -> bool {
+        self.inner.has_successor(session)
+    }
+
     fn fence(&self) -> Fence {
         self.inner.fence()
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
+use tokio::sync::Semaphore;
 
 use super::TrackError;
 use crate::domain::SessionId;
@@ -15,6 +16,8 @@ use crate::store::redis::{Observation, RedisStore};
 
 /// Longest time a request waits for the platform.
 const ASK: Duration = Duration::from_secs(1);
+/// Requests that ask at once: a caller that makes up ids must not stand before the wakes of others.
+const LANE: usize = 32;
 /// How long "there is no such session" is believed; longer would refuse a session just created.
 const BELIEVED: Duration = Duration::from_secs(2);
 /// Unknown ids remembered; a scan of random ids must not grow without bound.
@@ -27,6 +30,7 @@ pub struct Introducer {
     platform: Arc<dyn Platform>,
     absent: Cache<SessionId, ()>,
     asking: Cache<SessionId, ()>,
+    lane: Arc<Semaphore>,
 }
 
 #[derive(Debug, Clone)]
@@ -52,6 +56,7 @@ impl Introducer {
             platform,
             absent: cache(BELIEVED),
             asking: cache(Duration::from_millis(1)),
+            lane: Arc::new(Semaphore::new(LANE)),
         }
     }
 
@@ -81,7 +86,11 @@ impl Introducer {
     }
 
     async fn ask(&self, session: &SessionId) -> Result<(), Failed> {
-        let object = match tokio::time::timeout(ASK, self.platform.read(session)).await {
+        let asked = async {
+            let _lane = self.lane.acquire().await;
+            self.platform.read(session).await
+        };
+        let object = match tokio::time::timeout(ASK, asked).await {
             Err(_) => return Err(Failed::Unavailable("no answer within 1s".to_owned())),
             Ok(Err(PlatformError::Gone { .. })) => return Err(Failed::Absent),
             Ok(Err(error)) => return Err(Failed::Unavailable(error.to_string())),

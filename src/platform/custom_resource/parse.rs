@@ -64,11 +64,13 @@ impl Parser {
                 desired,
                 is_ready: desired == Desired::Running
                     && fields.has_ready_phase(object)
+                    && is_status_of_this_specification(object)
                     && self
                         .ready_condition
                         .as_ref()
                         .is_none_or(|kind| has_condition(object, kind)),
                 is_probing: false,
+                has_twins: false,
                 annotation,
                 idle_timeout,
                 created_at_ms: identity.created_at_ms,
@@ -80,6 +82,14 @@ impl Parser {
             oddities,
         })
     }
+}
+
+/// Right after a wake the status may still speak of the pod that ends. Controllers that write which specification they
+/// have seen can be told apart; of others the phase is believed.
+fn is_status_of_this_specification(object: &DynamicObject) -> bool {
+    let seen = (object.data.pointer("/status/observedGeneration")).and_then(Value::as_i64);
+    seen.zip(object.metadata.generation)
+        .is_none_or(|(seen, current)| seen >= current)
 }
 
 fn has_condition(object: &DynamicObject, kind: &str) -> bool {

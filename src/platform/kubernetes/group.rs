@@ -106,6 +106,7 @@ mod tests {
             desired: Desired::Running,
             is_ready: true,
             is_probing: false,
+            has_twins: false,
             annotation: None,
             idle_timeout: None,
             created_at_ms: 0,

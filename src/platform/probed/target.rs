@@ -76,6 +76,7 @@ mod tests {
             desired: Desired::Running,
             is_ready: true,
             is_probing: false,
+            has_twins: false,
             annotation: None,
             idle_timeout: None,
             activity_at_ms: None,

@@ -33,13 +33,31 @@ impl Scale {
                 Err(error) => return Err(error),
             }
         }
-        let (kind, object) = self.by_label(place).await?;
+        // First as the API server has it at hand: a list that must be up to date costs it a read of every workload in
+        // the namespace. What is found there is read by its name; what is not may have been made just now.
+        let any = ListParams::default().match_any();
+        if let Ok((kind, object)) = self.by_label(place, any).await
+            && let Some(name) = &object.metadata.name
+        {
+            let api = self.server.api(place.namespace, &self.kinds[kind]);
+            match self.server.call(READING, None, api.get_opt(name)).await? {
+                Some(object) if self.workloads.session_of(&object) == Some(place.name) => {
+                    return self.take(place, kind, &object);
+                }
+                _ => {}
+            }
+        }
+        let (kind, object) = self.by_label(place, ListParams::default()).await?;
         self.take(place, kind, &object)
     }
 
     /// The one workload whose label names the session. Gone only when every kind was asked and has none.
-    async fn by_label(&self, place: Place<'_>) -> Result<(usize, DynamicObject), PlatformError> {
-        let parameters = ListParams::default().labels(&format!("{}={}", self.workloads.label, place.name));
+    async fn by_label(
+        &self,
+        place: Place<'_>,
+        parameters: ListParams,
+    ) -> Result<(usize, DynamicObject), PlatformError> {
+        let parameters = parameters.labels(&format!("{}={}", self.workloads.label, place.name));
         let lists = self.kinds.iter().enumerate().map(|(kind, resource)| {
             let api = self.server.api(place.namespace, resource);
             let parameters = &parameters;
@@ -55,11 +73,11 @@ impl Scale {
                 Err(error) => failed = Some(error),
             }
         }
-        // The oldest, so that every replica takes the same one.
+        // The newest, so that every replica takes the same one, and a workload that follows another is not waited for.
         found.sort_by_key(|(kind, object)| {
             let metadata = &object.metadata;
             let created = metadata.creation_timestamp.as_ref().map(|at| at.0);
-            (created, *kind, metadata.name.clone())
+            std::cmp::Reverse((created, *kind, metadata.name.clone()))
         });
         let count = found.len();
         let first = found.into_iter().next();
@@ -72,7 +90,7 @@ impl Scale {
                 namespace = place.namespace,
                 workloads = count,
                 taken = name,
-                "several workloads have the label of one session; the oldest is taken: give each session its own value"
+                "several workloads have the label of one session; the newest is taken: give each session its own value"
             );
         }
         match (first, failed) {

@@ -101,6 +101,7 @@ impl Workloads {
                 desired,
                 is_ready: desired == Desired::Running && has_ready_replica(object),
                 is_probing: false,
+                has_twins: true,
                 annotation,
                 idle_timeout,
                 created_at_ms: identity.created_at_ms,

@@ -44,7 +44,7 @@ impl Read for Watched {
             return Err(Malformed {
                 object: parsed.name,
                 what: format!(
-                    "its label {} names a session that is the workload {} already: give each session its own value",
+                    "its label {} names a session that is the workload {}: give each session its own value",
                     self.workloads.label, other.name
                 ),
             });
@@ -72,11 +72,16 @@ impl Read for Watched {
 }
 
 impl Watched {
-    /// The other workload that is this session. One of the same kind and name is the same workload made anew.
+    /// The other workload that is this session: of several the newest is. One of the same kind and name is the same
+    /// workload made anew.
     fn other(&self, parsed: &Parsed) -> Option<Known> {
         let known = self.registry.known(&parsed.object.session)?;
-        let is_same = known.object.uid == parsed.object.uid
-            || (known.kind == self.kind && parsed.name.ends_with(&format!("/{}", known.name)));
-        (!is_same).then_some(known)
+        let name = parsed.name.rsplit('/').next().unwrap_or_default();
+        let is_same =
+            known.object.uid == parsed.object.uid || (known.kind == self.kind && known.name == name);
+        let age_of = |at, kind, name: &str| (at, kind, name.to_owned());
+        let is_newer = age_of(parsed.object.created_at_ms, self.kind, name)
+            > age_of(known.object.created_at_ms, known.kind, &known.name);
+        (!is_same && !is_newer).then_some(known)
     }
 }

@@ -66,6 +66,8 @@ struct ObservedJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     created_ms: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    made_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     over: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     list_version: Option<&'a str>,
@@ -86,6 +88,7 @@ impl<'a> ObservedJson<'a> {
             }),
             url: object.url.as_deref(),
             created_ms: Some(object.created_at_ms).filter(|at| *at > 0),
+            made_ms: object.has_twins.then_some(object.created_at_ms),
             ..Self::default()
         }
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Kind;
 use super::stage::Stage;
-use crate::support::{SOON, eventually};
+use crate::support::{SOON, eventually, user};
 
 async fn make(stage: &Stage, name: &str) {
     let mut object = stage.object("s", &json!({}));
@@ -12,6 +12,32 @@ async fn make(stage: &Stage, name: &str) {
     let objects = stage.path("s");
     let objects = objects.trim_end_matches("/workload-s");
     stage.server.done("POST", objects, &object).await;
+}
+
+#[tokio::test]
+async fn every_replica_takes_the_newest_and_nobody_is_thrown_out() {
+    let mut stage = Stage::with(Kind::Deployment, |builder| builder.replicas(0)).await;
+    make(&stage, "a-old").await;
+    make(&stage, "z-new").await;
+    let newest = stage.path("s").replace("workload-s", "z-new");
+    let newest = stage.server.done("GET", &newest, &Value::Null).await;
+    let is_newest = async |stage: &Stage| {
+        let uid = stage.cluster.state().field("s", "uid").await;
+        uid.as_deref() == newest["metadata"]["uid"].as_str()
+    };
+    stage.cluster.add_replica(&[]).await;
+    eventually(SOON, "the watch has shown it", async || is_newest(&stage).await).await;
+    // This one does not watch: it looks for the workload itself.
+    stage.cluster.add_replica(&[("sweeper-lease", "never")]).await;
+    let other = stage.cluster.at(1);
+    other.open("s", "a", &user("ann")).await.expect(201);
+    eventually(SOON, "it runs", async || {
+        let found = other.state("s").await;
+        if found == "running" { Ok(()) } else { Err(found) }
+    })
+    .await;
+    assert!(is_newest(&stage).await);
+    assert_eq!(other.count("s").await, 1);
 }
 
 #[tokio::test]

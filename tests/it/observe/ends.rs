@@ -137,3 +137,28 @@ async fn a_new_object_lives_where_an_ended_one_left_its_tombstone() {
     let terminated: i64 = bench.command(&["HGET", &counts, "state:terminated"]).await;
     assert_eq!(terminated, 0);
 }
+
+#[tokio::test]
+async fn of_several_workloads_with_one_label_news_of_an_older_one_ends_nobody() {
+    let bench = Bench::start().await;
+    let made = |uid: &str, version: &str, created_at_ms| PlatformObject {
+        uid: uid.to_owned(),
+        has_twins: true,
+        created_at_ms,
+        ..bench.object(version)
+    };
+    assert!(bench.see(made("uid-new", "100", 2_000)).await);
+    bench.open("c1").await;
+    assert!(!bench.see(made("uid-old", "200", 1_000)).await);
+    let record = bench.record().await;
+    assert_eq!(record.active, 1);
+    assert_eq!(record.fields.get("uid").map(String::as_str), Some("uid-new"));
+    // When the newest is gone the other one is the session, however old its last news are.
+    assert!(bench.see_gone("uid-new").await);
+    assert!(bench.see(made("uid-old", "90", 1_000)).await);
+    assert_eq!(bench.record().await.state, SessionState::Running);
+    assert_eq!(
+        ended(&bench).await,
+        [("c1".to_owned(), "session_terminated".to_owned())]
+    );
+}

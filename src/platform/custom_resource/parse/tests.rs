@@ -88,6 +88,7 @@ fn a_whole_object_is_read_without_oddities() {
             desired: Desired::Running,
             is_ready: true,
             is_probing: false,
+            has_twins: false,
             annotation: Some(Generation(17)),
             idle_timeout: Some(IdleTimeout::AfterMs(1_800_000)),
             created_at_ms: 1_795_334_400_000,
@@ -254,4 +255,16 @@ fn an_idle_timeout_that_does_not_parse_is_never_and_odd() {
 fn url_and_phase_are_absent_until_the_platform_says_them() {
     let parsed = read(&json!({"status": {"url": "", "phase": null}}));
     assert_eq!((parsed.object.url, parsed.object.phase), (None, None));
+}
+
+#[test]
+fn a_phase_of_an_earlier_specification_is_not_ready() {
+    let ready = |seen: Value, generation: Value| {
+        let change = json!({"metadata": {"generation": generation}, "status": {"observedGeneration": seen}});
+        read(&change).object.is_ready
+    };
+    assert!(ready(json!(3), json!(3)) && ready(json!(4), json!(3)));
+    assert!(!ready(json!(2), json!(3)));
+    // Controllers that do not say what they have seen are believed.
+    assert!(ready(json!(null), json!(3)));
 }

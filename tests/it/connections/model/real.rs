@@ -37,6 +37,7 @@ impl Real {
             desired: Desired::Running,
             is_ready: true,
             is_probing: false,
+            has_twins: false,
             annotation: None,
             idle_timeout: None,
             created_at_ms: 0,
