@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::BoxStream;
+use k8s_openapi::api::autoscaling::v1::Scale;
 use kube::Api;
-use kube::api::ListParams;
+use kube::api::{ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, DynamicObject};
 use tokio::sync::Semaphore;
 
@@ -84,6 +85,23 @@ impl Server {
     pub(in crate::platform) fn tellings(&self) -> BoxStream<'static, Telling> {
         let (client, patience) = self.of_events.clone();
         events::publishing(Arc::clone(&self.events), client, patience)
+    }
+
+    /// A patch of `/scale` that the API server gives up when we do: a proxy between us may not tell it that we hung up.
+    pub(in crate::platform) async fn patch_scale(
+        &self,
+        api: &Api<DynamicObject>,
+        name: &str,
+        parameters: &PatchParams,
+        patch: &Patch<serde_json::Value>,
+    ) -> kube::Result<Scale> {
+        let mut request = kube::core::Request::new(api.resource_url())
+            .patch_subresource("scale", name, parameters, patch)
+            .map_err(kube::Error::BuildRequest)?;
+        // The client of kube has no parameter for it.
+        let limit = format!("{}&timeout={}ms", request.uri(), self.timeout.as_millis());
+        *request.uri_mut() = limit.parse().expect("a number is added to a URI");
+        self.calls.request(request).await
     }
 
     /// An id that no object can have is gone without asking.

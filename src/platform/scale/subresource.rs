@@ -20,14 +20,12 @@ impl Scale {
         replicas: u32,
     ) -> Result<PlatformObject, PlatformError> {
         let api = self.server.api(place.namespace, &self.kinds[known.kind]);
-        let (parameters, patch) = (
-            parameters(),
-            Patch::Merge(json!({
-                "metadata": {"resourceVersion": known.object.version, "uid": known.object.uid},
-                "spec": {"replicas": replicas},
-            })),
-        );
-        let request = api.patch_scale(&known.name, &parameters, &patch);
+        let patch = Patch::Merge(json!({
+            "metadata": {"resourceVersion": known.object.version, "uid": known.object.uid},
+            "spec": {"replicas": replicas},
+        }));
+        let parameters = parameters();
+        let request = (self.server).patch_scale(&api, &known.name, &parameters, &patch);
         let answer = self
             .server
             .call(WRITING, Some(self.subject(known)), request)

@@ -7,6 +7,7 @@
 //!
 //! Remembered is the hash of a token, never the token.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ struct Known {
     ask_at: Mutex<Instant>,
     /// Never beyond the token's own end.
     usable_until: Instant,
+    /// The API server said no once.
+    was_refused: AtomicBool,
 }
 
 /// What came of a question.
@@ -157,6 +160,10 @@ impl TokenReviews {
                 self.known.insert(digest, Arc::clone(&known)).await;
                 Said::Yes(known)
             }
+            // The API server also says no where it could not find out; who was known is asked about once more.
+            Ok(None) if known.is_some_and(|known| !known.was_refused.swap(true, Ordering::Relaxed)) => {
+                Self::nothing(known)
+            }
             Ok(None) => {
                 self.outage.is_over();
                 self.known.invalidate(&digest).await;
@@ -178,6 +185,7 @@ impl TokenReviews {
             identity,
             ask_at: Mutex::new(now + self.fresh.min(left)),
             usable_until: now + (self.fresh + self.grace).min(left),
+            was_refused: AtomicBool::new(false),
         }
     }
 

@@ -67,7 +67,7 @@ async fn known_callers_go_on_and_unknown_ones_come_again_whatever_ails_the_api_s
 }
 
 #[tokio::test]
-async fn a_known_token_ends_with_its_grace_and_a_deleted_one_with_the_first_answer() {
+async fn a_known_token_ends_with_its_grace_and_a_deleted_one_when_that_is_said() {
     let file = TokenFile::new(&[account("gate", "reader")]);
     let short = builder(&file)
         .set("auth-token-review-cache", "300ms")

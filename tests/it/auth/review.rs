@@ -134,6 +134,33 @@ async fn a_deleted_token_is_refused_once_its_review_ran_out_and_a_new_one_is_let
 }
 
 #[tokio::test]
+async fn a_no_that_is_taken_back_keeps_out_nobody_who_is_known() {
+    let file = TokenFile::new(&[account("gate", "reader")]);
+    let cluster = builder(&file)
+        .set("auth-token-review-cache", "100ms")
+        .start()
+        .await;
+    let server = ApiServer(&cluster);
+    let token = server.issue("gate").await;
+    let gate = cluster.api().with_token(&token);
+    gate.get(PATH).await.expect(200);
+    // As when a lookup within the API server fails: it answers no, and means that it does not know.
+    server.delete(&token).await;
+    let asked = server.reviews().await;
+    eventually(SOON, "it was asked and said no", async || {
+        gate.get(PATH).await.expect(200);
+        server.reviews().await > asked
+    })
+    .await;
+    server.know(&token, "gate", super::cluster_token::AUDIENCE).await;
+    eventually(SOON, "it was asked once more", async || {
+        gate.get(PATH).await.expect(200);
+        server.reviews().await > asked + 1
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_flood_of_made_up_tokens_is_capped_and_keeps_out_nobody_who_is_known() {
     const FLOOD: usize = 500;
     let file = TokenFile::new(&[account("gate", "reader")]);

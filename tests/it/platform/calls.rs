@@ -62,7 +62,12 @@ async fn our_annotation_is_taken_off_only_at_the_version_that_was_read() {
     let platform = bench.platform().await;
     bench.create("default", "x", "hibernated").await;
     let x = id("x");
-    let old = platform.read(&x).await.unwrap().version;
+    // Its controller writes the status once.
+    let old = eventually(SOON, "the controller is done", async || {
+        let read = platform.read(&x).await.unwrap();
+        (read.phase.as_deref() == Some("Hibernated")).then_some(read.version)
+    })
+    .await;
     let marked = platform
         .write(&x, Desired::Hibernated, Generation(2), &old)
         .await
