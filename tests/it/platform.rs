@@ -4,6 +4,7 @@ mod bad_input;
 mod calls;
 mod configured;
 mod namespaces;
+mod refusals;
 mod watching;
 
 use std::time::Duration;

@@ -158,3 +158,29 @@ pub(in crate::platform) fn idle_timeout_at(
         IdleTimeout::Never
     }))
 }
+
+/// For tests: an object with `change` laid over it; a null takes a field away.
+#[cfg(test)]
+pub(in crate::platform) fn with_change(
+    mut whole: serde_json::Value,
+    change: &serde_json::Value,
+) -> DynamicObject {
+    use serde_json::Value;
+
+    fn lay(into: &mut Value, change: &Value) {
+        match (into, change) {
+            (Value::Object(into), Value::Object(change)) => {
+                for (key, value) in change {
+                    if value.is_null() {
+                        into.remove(key);
+                    } else {
+                        lay(into.entry(key).or_insert(Value::Null), value);
+                    }
+                }
+            }
+            (into, change) => *into = change.clone(),
+        }
+    }
+    lay(&mut whole, change);
+    serde_json::from_value(whole).unwrap()
+}

@@ -33,7 +33,7 @@ fn parser(ready_condition: Option<&str>) -> Parser {
 
 /// A whole object with `change` merged into it; a null takes a field away.
 fn object(change: &Value) -> DynamicObject {
-    let mut whole = json!({
+    let whole = json!({
         "apiVersion": "stream.space/v1alpha1",
         "kind": "Session",
         "metadata": {
@@ -44,23 +44,7 @@ fn object(change: &Value) -> DynamicObject {
         "spec": {"state": "running", "user": "ann", "template": "firefox", "idleTimeout": "30m"},
         "status": {"phase": "Running", "url": "https://x.example"},
     });
-    merge(&mut whole, change);
-    serde_json::from_value(whole).unwrap()
-}
-
-fn merge(into: &mut Value, change: &Value) {
-    match (into, change) {
-        (Value::Object(into), Value::Object(change)) => {
-            for (key, value) in change {
-                if value.is_null() {
-                    into.remove(key);
-                } else {
-                    merge(into.entry(key).or_insert(Value::Null), value);
-                }
-            }
-        }
-        (into, change) => *into = change.clone(),
-    }
+    object::with_change(whole, change)
 }
 
 fn read(change: &Value) -> Parsed {

@@ -16,7 +16,7 @@ fn workloads() -> Workloads {
 
 /// A workload with `change` laid over its parts; a null takes a field away.
 fn workload(change: &Value) -> DynamicObject {
-    let mut whole = json!({
+    let whole = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {
             "name": "desktop-7", "namespace": "default", "uid": "u1", "resourceVersion": "42", "generation": 3,
@@ -27,23 +27,7 @@ fn workload(change: &Value) -> DynamicObject {
         "spec": {"replicas": 1},
         "status": {"replicas": 1, "readyReplicas": 1, "observedGeneration": 3},
     });
-    json_patch(&mut whole, change);
-    serde_json::from_value(whole).unwrap()
-}
-
-fn json_patch(into: &mut Value, change: &Value) {
-    match (into, change) {
-        (Value::Object(into), Value::Object(change)) => {
-            for (key, value) in change {
-                if value.is_null() {
-                    into.remove(key);
-                } else {
-                    json_patch(into.entry(key).or_insert(Value::Null), value);
-                }
-            }
-        }
-        (into, change) => *into = change.clone(),
-    }
+    object::with_change(whole, change)
 }
 
 fn read(change: &Value) -> Parsed {
