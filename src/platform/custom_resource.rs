@@ -23,7 +23,7 @@ use super::kubernetes::complaint::Regarded;
 use super::kubernetes::error::Subject;
 use super::kubernetes::events::Regarding;
 use super::kubernetes::name::Place;
-use super::kubernetes::object::{GENERATION_ANNOTATION, Read, is_version};
+use super::kubernetes::object::{GENERATION_ANNOTATION, Read, check_version, check_write};
 use super::kubernetes::server::Server;
 use super::kubernetes::watch;
 use super::{Platform, PlatformError, PlatformEvent, Telling};
@@ -102,21 +102,14 @@ impl CustomResource {
         version: &str,
     ) -> Result<PlatformObject, PlatformError> {
         let place = self.server.place(WRITING, session)?;
-        let wish = (desired != Desired::Terminated)
-            .then(|| self.parser.fields.state_patch(desired))
-            .flatten();
-        let Some(mut patch) = wish else {
-            let detail = "sessions are not terminated from here".to_owned();
-            return Err(PlatformError::Refused {
+        check_write(WRITING, desired, version)?;
+        let mut patch = (self.parser.fields)
+            .state_patch(desired)
+            .ok_or_else(|| PlatformError::Refused {
                 doing: WRITING,
                 status: 400,
-                detail,
-            });
-        };
-        if !is_version(version) {
-            // Sent as it is, it could count as no precondition at all; the conflict makes the caller read.
-            return Err(PlatformError::Conflict { doing: WRITING });
-        }
+                detail: "no word is configured for this state".to_owned(),
+            })?;
         patch["metadata"] = json!({
             "resourceVersion": version,
             "annotations": {(GENERATION_ANNOTATION): generation.to_string()},
@@ -149,9 +142,7 @@ impl CustomResource {
 
     async fn take_marks(&self, session: &SessionId, version: &str) -> Result<PlatformObject, PlatformError> {
         let place = self.server.place(UNMARKING, session)?;
-        if !is_version(version) {
-            return Err(PlatformError::Conflict { doing: UNMARKING });
-        }
+        check_version(UNMARKING, version)?;
         let patch = json!({
             "metadata": {"resourceVersion": version, "annotations": {(GENERATION_ANNOTATION): null}},
         });

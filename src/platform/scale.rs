@@ -28,7 +28,7 @@ use super::kubernetes::complaint::Regarded;
 use super::kubernetes::error::{self, Subject};
 use super::kubernetes::events::Regarding;
 use super::kubernetes::name::{Place, is_label_key};
-use super::kubernetes::object::{GENERATION_ANNOTATION, Read as _, is_version};
+use super::kubernetes::object::{GENERATION_ANNOTATION, Read as _, check_version, check_write};
 use super::kubernetes::server::Server;
 use super::{Fence, Platform, PlatformError, PlatformEvent, Telling};
 use crate::config::{KubernetesConfig, ScaleConfig, Workload};
@@ -62,8 +62,15 @@ impl Scale {
         if !is_label_key(&scale.scale_label) {
             return Err(ConnectError::Label(scale.scale_label.clone()));
         }
+        let mut kinds: Vec<ApiResource> = Vec::new();
+        // Named twice, each workload would look like two of one session.
+        for kind in scale.scale_workloads.iter().copied().map(resource) {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
         Ok(Self {
-            kinds: scale.scale_workloads.iter().copied().map(resource).collect(),
+            kinds,
             workloads: Arc::new(Workloads {
                 namespaces: server.namespaces.clone(),
                 label: scale.scale_label.clone(),
@@ -108,21 +115,12 @@ impl Scale {
         version: &str,
     ) -> Result<PlatformObject, PlatformError> {
         let place = self.place(WRITING, session)?;
-        if !is_version(version) {
-            // Sent as it is, it could count as no precondition at all; the conflict makes the caller read.
-            return Err(PlatformError::Conflict { doing: WRITING });
-        }
+        check_write(WRITING, desired, version)?;
         let known = self.at(session, version).await?;
-        let replicas = match desired {
-            Desired::Running => known.replicas.running(),
-            Desired::Hibernated => 0,
-            Desired::Terminated => {
-                return Err(PlatformError::Refused {
-                    doing: WRITING,
-                    status: 400,
-                    detail: "sessions are not terminated from here".to_owned(),
-                });
-            }
+        let replicas = if desired == Desired::Running {
+            known.replicas.running()
+        } else {
+            0
         };
         if self.is_subresource {
             return self.scale(place, &known, replicas).await;
@@ -146,9 +144,7 @@ impl Scale {
             // None was left, and the right to take it off is missing.
             return self.find(session).await;
         }
-        if !is_version(version) {
-            return Err(PlatformError::Conflict { doing: UNMARKING });
-        }
+        check_version(UNMARKING, version)?;
         let known = self.at(session, version).await?;
         let body = json!({
             "metadata": {

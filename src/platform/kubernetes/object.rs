@@ -5,9 +5,9 @@ use kube::core::DynamicObject;
 
 use super::name::Namespaces;
 use crate::domain::happening::Unreadable;
-use crate::domain::platform_object::{IdleTimeout, PlatformObject};
+use crate::domain::platform_object::{Desired, IdleTimeout, PlatformObject};
 use crate::domain::{Generation, InvalidId, SessionId};
-use crate::platform::idle_timeout;
+use crate::platform::{PlatformError, idle_timeout};
 
 /// The fencing annotation: the generation of the decision that wrote the object last.
 pub(in crate::platform) const GENERATION_ANNOTATION: &str = "connection-tracker.dev/generation";
@@ -112,6 +112,38 @@ impl Identity {
 /// precondition.
 pub(in crate::platform) fn is_version(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit()) && text.bytes().any(|b| b != b'0')
+}
+
+/// Whether a session may be written so, at this version.
+///
+/// # Errors
+/// Terminated is refused: sessions are not ended from here. No version of a real object is a conflict: sent as it is, it
+/// could count as no precondition at all, and the conflict makes the caller read.
+pub(in crate::platform) fn check_write(
+    doing: &'static str,
+    desired: Desired,
+    version: &str,
+) -> Result<(), PlatformError> {
+    if desired == Desired::Terminated {
+        return Err(PlatformError::Refused {
+            doing,
+            status: 400,
+            detail: "sessions are not terminated from here".to_owned(),
+        });
+    }
+    check_version(doing, version)
+}
+
+/// Whether it can be a precondition.
+///
+/// # Errors
+/// A conflict, as in [`check_write`].
+pub(in crate::platform) fn check_version(doing: &'static str, version: &str) -> Result<(), PlatformError> {
+    if is_version(version) {
+        Ok(())
+    } else {
+        Err(PlatformError::Conflict { doing })
+    }
 }
 
 /// Our annotation; one that cannot be ours counts as absent.
