@@ -1,0 +1,17 @@
+//! Breaks a whole installation on purpose, by a seed, and judges what became of it from the outside.
+//!
+//! ```text
+//!  seed --> schedule of faults --> proxies, servers, processes
+//!       \-> gateways (client/) --> replicas --> Redis, Postgres, API server
+//!                  |                                  |
+//!                  v                                  v
+//!             client log          platform, Postgres and leadership logs
+//!                  \_____________ History ____________/
+//!                                    |
+//!                                 oracle --> violations, counts, valid or not
+//! ```
+//!
+//! Nothing here knows the service's code: it is started as a process, spoken to over HTTP, and judged by what
+//! it acknowledged and what the platform and Postgres accepted.
+
+pub mod history;

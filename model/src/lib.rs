@@ -1,0 +1,1 @@
+//! The protocol of `docs/protocol.md` as a model, and the checker's walk through it.
