@@ -14,4 +14,16 @@
 //! Nothing here knows the service's code: it is started as a process, spoken to over HTTP, and judged by what
 //! it acknowledged and what the platform and Postgres accepted.
 
+pub mod clock;
+pub mod dump;
+pub mod fault;
+pub mod gateway;
 pub mod history;
+pub mod installation;
+pub mod log;
+pub mod platform;
+pub mod proxy;
+pub mod replica;
+pub mod run;
+pub mod server;
+pub mod users;
