@@ -78,7 +78,8 @@ impl Times {
     /// Silence of Redis beyond which a hold begins: G = W - 2 I - 1 s.
     #[must_use]
     pub fn gap(self) -> Duration {
-        self.window.saturating_sub(2 * self.interval + Duration::from_secs(1))
+        self.window
+            .saturating_sub(2 * self.interval + Duration::from_secs(1))
     }
 }
 

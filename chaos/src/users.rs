@@ -80,7 +80,7 @@ impl Users {
                 there.push((gateway, target));
             }
         }
-        let stay = Duration::from_millis(random.random_range(200..5_000));
+        let stay = Duration::from_millis(random.random_range(300..7_000));
         self.look_and_wait(random, session, stay).await;
         let stays_on = self.stop.is_cancelled() && random.random_bool(0.5);
         let mut has_vanished = false;

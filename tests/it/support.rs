@@ -16,11 +16,13 @@ pub(crate) mod platform;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxies;
-pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod replica;
 pub(crate) mod settings;
 pub(crate) mod state;
+
+// The fault harness breaks its links with the same proxies.
+pub(crate) use connection_tracker_chaos::proxy;
 
 pub(crate) use cluster::TestCluster;
 pub(crate) use http::{Answer, Api, user};

@@ -157,7 +157,7 @@ impl Maker {
             Kind::ReplicaTerminate => seat.process.lock().await.terminate()?,
             Kind::ReplicaFreeze => {
                 // A third of the time past its lease.
-                let time = if random.random_bool(0.3) {
+                let time = if random.random_bool(0.2) {
                     millis(random, 3_500, 5_500)
                 } else {
                     millis(random, 200, 1_500)

@@ -1,7 +1,8 @@
 //! The fault proxies of one installation, and the URLs that lead through them.
 
+use connection_tracker_chaos::proxy::FaultProxy;
+
 use super::platform::Platform;
-use super::proxy::FaultProxy;
 use super::redis::Redis;
 use super::settings::Flags;
 
@@ -18,9 +19,9 @@ impl Proxies {
         let (database_address, database_via) = through(database, 5432);
         let (_, redis_via) = through(redis.url(), 6379);
         let proxies = Self {
-            redis: FaultProxy::start(redis.address()).await,
-            postgres: FaultProxy::start(database_address).await,
-            platform: FaultProxy::start(platform.address().to_string()).await,
+            redis: FaultProxy::start(redis.address()).await.unwrap(),
+            postgres: FaultProxy::start(database_address).await.unwrap(),
+            platform: FaultProxy::start(platform.address().to_string()).await.unwrap(),
         };
         flags
             .set("redis-url", redis_via(proxies.redis.address().port()))
