@@ -8,6 +8,7 @@ use connection_tracker::telemetry;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    let _failpoints = connection_tracker::failpoint::from_environment();
     let cli = Cli::parse();
     let log = match telemetry::install(&cli.telemetry) {
         Ok(log) => log,

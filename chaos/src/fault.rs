@@ -40,6 +40,8 @@ pub enum Kind {
     PostgresLocked,
     /// The API server answers 429, 500 or 503.
     PlatformErrors,
+    /// The API server answers reads late.
+    PlatformSlowReads,
     /// The API server holds patches of hibernation for seconds before it applies them.
     PlatformHoldsPatches,
     /// The API server applies a patch and drops the connection.
@@ -74,7 +76,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, those that start no hold first.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::LinkCut,
         Self::LinkReset,
         Self::LinkHang,
@@ -91,6 +93,7 @@ impl Kind {
         Self::PostgresSlow,
         Self::PostgresLocked,
         Self::PlatformErrors,
+        Self::PlatformSlowReads,
         Self::PlatformHoldsPatches,
         Self::PlatformDropsAnswers,
         Self::Hand,
@@ -128,6 +131,7 @@ impl Kind {
             Self::PostgresSlow => "postgres_slow",
             Self::PostgresLocked => "postgres_locked",
             Self::PlatformErrors => "platform_errors",
+            Self::PlatformSlowReads => "platform_slow_reads",
             Self::PlatformHoldsPatches => "platform_holds_patches",
             Self::PlatformDropsAnswers => "platform_drops_answers",
             Self::Hand => "hand",

@@ -194,6 +194,14 @@ impl Gateway {
         lock(&self.held).remove(target);
     }
 
+    /// A heartbeat that was under way when its connection was closed, or is sent twice: it must change nothing.
+    pub async fn beat_late(&self, target: &(String, String)) {
+        let replica = self.health.pick().await;
+        let sent_ms = now_ms();
+        let answer = self.trackers[replica].heartbeat(&target.0, &target.1).await;
+        self.note(target, Asked::Heartbeat, sent_ms, answer::of_heartbeat(&answer));
+    }
+
     /// Asks once for the number of live connections.
     pub async fn count(&self, session: &str) {
         let replica = self.health.pick().await;

@@ -60,6 +60,8 @@ pub struct Run {
     pub expiries_per_second: u64,
     /// See `expiries_per_second`.
     pub stale_minimum: u64,
+    /// Kinds of faults it was to have.
+    pub kinds: Vec<String>,
     /// What was broken in the service on purpose; none in a run that counts.
     pub mutant: Option<String>,
     /// Whether a naive culler stopped the sessions instead of the service.
@@ -79,6 +81,8 @@ pub struct FaultSpan {
     pub until_ms: i64,
     /// What it means for the judgement.
     pub effect: Effect,
+    /// How far Redis' clock is ahead of the true one afterwards.
+    pub clock_ahead_ms: i64,
 }
 
 /// What a fault may do to what was acknowledged.

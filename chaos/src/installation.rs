@@ -83,8 +83,6 @@ pub struct Plan {
     pub gateways: usize,
     /// Flags of the service beside those that name the servers.
     pub flags: BTreeMap<String, String>,
-    /// Environment of each process beside that: by its number.
-    pub environment: Vec<Vec<(String, String)>>,
     /// Failpoints of each process: by its number.
     pub failpoints: Vec<Vec<String>>,
 }
@@ -118,7 +116,6 @@ impl Installation {
             let program = Program {
                 binary: plan.binary.clone(),
                 flags,
-                environment: plan.environment.get(number).cloned().unwrap_or_default(),
                 failpoints: plan.failpoints.get(number).cloned().unwrap_or_default(),
             };
             if !migrated {
@@ -179,7 +176,9 @@ impl Installation {
                 if at_crash_point {
                     seat.crashes.fetch_add(1, Ordering::Relaxed);
                 }
-                let by_signal = process.is_doomed() && (status.signal() == Some(9) || status.success());
+                // One that is still starting dies of SIGTERM instead of heeding it.
+                let by_signal =
+                    process.is_doomed() && (matches!(status.signal(), Some(9 | 15)) || status.success());
                 log.exit(Exit {
                     replica: number,
                     at_ms: now_ms(),

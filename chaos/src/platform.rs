@@ -131,10 +131,23 @@ impl Platform {
 
     /// Names of the objects.
     pub async fn names(&self) -> Vec<String> {
+        self.names_of(|_| true).await
+    }
+
+    /// Names of the objects that shall run.
+    pub async fn running(&self) -> Vec<String> {
+        self.names_of(|object| object["spec"]["state"] == "running").await
+    }
+
+    async fn names_of(&self, is_wanted: impl Fn(&Value) -> bool) -> Vec<String> {
         let Ok((_, list)) = self.call(Method::GET, &Self::objects(), None).await else {
             return Vec::new();
         };
-        let items = list["items"].as_array().into_iter().flatten();
+        let items = list["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|object| is_wanted(object));
         let names = items.filter_map(|object| object["metadata"]["name"].as_str());
         names.map(str::to_owned).collect()
     }

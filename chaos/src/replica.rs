@@ -24,8 +24,6 @@ pub struct Program {
     pub binary: PathBuf,
     /// Flags by name without dashes.
     pub flags: BTreeMap<String, String>,
-    /// Environment variables beside [`FAILPOINTS`].
-    pub environment: Vec<(String, String)>,
     /// Failpoints that are always on, in the words of the variable `FAILPOINTS`.
     pub failpoints: Vec<String>,
 }
@@ -67,7 +65,6 @@ impl Program {
             .args(self.flags.iter().map(|(name, value)| format!("--{name}={value}")))
             .arg(format!("--http-address=127.0.0.1:{}", ports.http))
             .arg(format!("--operations-address=127.0.0.1:{}", ports.operations))
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env(FAILPOINTS, failpoints.join(";"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -19,6 +19,8 @@ use crate::gateway::{Gateway, Setting};
 use crate::history::{History, Run};
 use crate::installation::{Installation, Plan};
 use crate::log::{Log, now_ms};
+use crate::mix::Mix;
+use crate::naive::Culler;
 use crate::users::Users;
 
 /// How often the progress is told.
@@ -45,18 +47,39 @@ pub struct Order {
     pub binary: PathBuf,
     /// A Postgres server whose user may create databases.
     pub postgres_url: String,
-    /// Crash points of the service that may be used.
-    pub crash_points: Vec<String>,
     /// Flags of the service over those of every run.
     pub flags: BTreeMap<String, String>,
-    /// Environment of each process, by its number.
-    pub environment: Vec<Vec<(String, String)>>,
     /// Failpoints of each process, by its number.
     pub failpoints: Vec<Vec<String>>,
     /// What was broken on purpose.
     pub mutant: Option<String>,
+    /// Whether a naive culler stops the sessions and the service only observes.
+    pub is_naive: bool,
     /// Where the logs of the processes are kept when the run was not clean.
     pub keep_logs_in: Option<PathBuf>,
+}
+
+impl Order {
+    /// A run of this mix with three replicas and three gateways, of an unchanged service.
+    #[must_use]
+    pub fn new(binary: PathBuf, postgres_url: String, mix: Mix) -> Self {
+        Self {
+            seed: 0,
+            length: Duration::from_secs(600),
+            kinds: mix.kinds,
+            density: mix.density,
+            replicas: 3,
+            gateways: 3,
+            desks: 80,
+            binary,
+            postgres_url,
+            flags: mix.flags,
+            failpoints: Vec::new(),
+            mutant: None,
+            is_naive: false,
+            keep_logs_in: None,
+        }
+    }
 }
 
 /// The times of a run.
@@ -143,7 +166,9 @@ pub async fn run(order: &Order, times: Times) -> anyhow::Result<History> {
             hibernations_per_minute: number("brake-hibernations-per-minute"),
             expiries_per_second: number("brake-expiries-per-second"),
             stale_minimum: number("brake-stale-minimum"),
+            kinds: order.kinds.iter().map(|kind| kind.word().to_owned()).collect(),
             mutant: order.mutant.clone(),
+            is_naive: order.is_naive,
             ..Run::default()
         },
         ..History::default()
@@ -154,11 +179,12 @@ pub async fn run(order: &Order, times: Times) -> anyhow::Result<History> {
         replicas: order.replicas,
         gateways: order.gateways,
         flags: all_flags,
-        environment: order.environment.clone(),
         failpoints: order.failpoints.clone(),
     };
     let installation = Arc::new(Installation::start(&plan_of_servers).await?);
-    installation.arm().await?;
+    if !order.is_naive {
+        installation.arm().await?;
+    }
     let stage = Stage::set(order, times, &installation)?;
     history.run.began_ms = now_ms();
     stage.play(order, times).await;
@@ -236,12 +262,24 @@ impl Stage {
             let users = Arc::clone(&users);
             sitting.spawn(async move { users.sit(desk).await });
         }
+        if order.is_naive {
+            let mut replicas = Vec::new();
+            for seat in &self.installation.seats {
+                replicas.push(format!("http://{}", seat.process.lock().await.address()));
+            }
+            let culler = Culler {
+                platform: Arc::clone(&self.installation.platform),
+                replicas,
+                idle_timeout: times.window,
+            };
+            self.tasks
+                .spawn(self.end.clone().run_until_cancelled_owned(culler.run()));
+        }
         let maker = Arc::new(Maker {
             installation: Arc::clone(&self.installation),
             log: Arc::clone(&self.log),
             window: times.window,
             gap: times.gap(),
-            crash_points: order.crash_points.clone(),
             by_hand: Mutex::default(),
             postgres: tokio::sync::Mutex::default(),
         });

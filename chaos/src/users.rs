@@ -11,11 +11,13 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::gateway::Gateway;
-use crate::history::Asked;
+use crate::history::{Asked, Outcome};
 use crate::platform::Platform;
 
 /// Rounds after which a desk takes another session: histories of sessions stay short enough to be checked whole.
 const ROUNDS: u32 = 14;
+/// How long users wait for their session to run before they stay without it.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What all desks of a run share.
 #[derive(Debug)]
@@ -80,6 +82,9 @@ impl Users {
                 there.push((gateway, target));
             }
         }
+        if let Some((gateway, _)) = there.first() {
+            self.wait_until_it_runs(gateway, session).await;
+        }
         let stay = Duration::from_millis(random.random_range(300..7_000));
         self.look_and_wait(random, session, stay).await;
         let stays_on = self.stop.is_cancelled() && random.random_bool(0.5);
@@ -90,12 +95,26 @@ impl Users {
             }
             if random.random_bool(0.75) {
                 gateway.close(&target).await;
+                if random.random_bool(0.1) {
+                    gateway.beat_late(&target).await;
+                }
             } else {
                 gateway.vanish(&target);
                 has_vanished = true;
             }
         }
         self.absence(random, session, has_vanished).await;
+    }
+
+    /// As a gateway does before it lets its user in; whoever waits too long stays outside and connected.
+    async fn wait_until_it_runs(&self, gateway: &Gateway, session: &str) {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end && !self.stop.is_cancelled() {
+            match gateway.read(session).await {
+                Outcome::Seen { state, .. } if state == "running" => return,
+                _ => self.until(Instant::now() + Duration::from_millis(250)).await,
+            }
+        }
     }
 
     /// Nobody is there: often just so long that the next arrival meets the hibernation.

@@ -31,6 +31,7 @@ use crate::config::KubernetesConfig;
 use crate::domain::happening::Happening;
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
+use crate::failpoint::is_broken;
 
 const READING: &str = "reading the session's object";
 const UNMARKING: &str = "taking the annotation off the session's object";
@@ -114,6 +115,16 @@ impl CustomResource {
             "resourceVersion": version,
             "annotations": {(GENERATION_ANNOTATION): generation.to_string()},
         });
+        for (broken, field) in [
+            ("patch-without-version", "resourceVersion"),
+            ("patch-without-generation", "annotations"),
+        ] {
+            if is_broken!(broken) {
+                patch["metadata"]
+                    .as_object_mut()
+                    .map(|metadata| metadata.remove(field));
+            }
+        }
         self.send(WRITING, place, patch).await
     }
 

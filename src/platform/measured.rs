@@ -13,6 +13,7 @@ use super::{Fence, Platform, PlatformError, PlatformEvent, Telling, Told};
 use crate::domain::happening::Happening;
 use crate::domain::platform_object::{Desired, PlatformObject};
 use crate::domain::{Generation, SessionId};
+use crate::failpoint::crash_point;
 use crate::telemetry::metrics::{EventOutcome, Label as _, PlatformMetrics, PlatformOutcome, Verb};
 
 /// Counts, times and traces the calls of `inner`.
@@ -37,7 +38,9 @@ impl Measured {
         let span = tracing::debug_span!("platform", verb = verb.as_str(), %session);
         async move {
             let began = Instant::now();
+            crash_point!(format!("platform-{}-before", verb.as_str()));
             let answer = call.await;
+            crash_point!(format!("platform-{}-after", verb.as_str()));
             let outcome = match &answer {
                 Ok(_) => PlatformOutcome::Ok,
                 Err(PlatformError::Conflict { .. }) => PlatformOutcome::Conflict,

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::HistoryConfig;
 use crate::domain::event::{Event, HistoryEntry, StreamId};
+use crate::failpoint::{crash_point, is_broken};
 use crate::lease::{self, Leadership};
 use crate::lifecycle::Tasks;
 use crate::store::StoreError;
@@ -139,6 +140,9 @@ impl HistoryDrain {
                 }
             }
         }
+        if is_broken!("trim-before-commit") {
+            self.store.history_trim(&committed).await?;
+        }
         let dead = self.postgres.append(&readable, &poison).await?;
         self.metrics().dead_letters.inc_by(dead as u64);
         self.metrics().drained.inc_by(entries.len() as u64);
@@ -146,7 +150,9 @@ impl HistoryDrain {
             self.count(entry);
         }
         // Only now: what Postgres has committed may be forgotten.
+        crash_point!("history-trim-before");
         self.store.history_trim(&committed).await?;
+        crash_point!("history-trim-after");
         Ok(entries.len())
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::TrackError;
 use crate::domain::mode::{Adopt, Mode, ModeRecord};
+use crate::failpoint::crash_point;
 use crate::lifecycle::Tasks;
 use crate::store::postgres::Postgres;
 use crate::store::redis::{Partition, RedisStore};
@@ -58,11 +59,13 @@ impl ModeService {
         by: &str,
         reason: Option<&str>,
     ) -> Result<ModeRecord, TrackError> {
+        crash_point!("mode-written-before");
         let record = self
             .postgres
             .set_mode(mode, adopt, by, reason)
             .await
             .map_err(TrackError::ModeNotChanged)?;
+        crash_point!("mode-written-after");
         tracing::info!(
             mode = mode.as_str(),
             adopt = adopt.as_str(),

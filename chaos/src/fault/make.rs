@@ -19,6 +19,36 @@ use crate::installation::{Installation, Seat};
 use crate::log::{Log, lock, now_ms};
 use crate::proxy::{Fault, FaultProxy};
 
+/// Points of the service at which it dies: before and after each write, those that are reached within seconds.
+const CRASH_POINTS: [&str; 26] = [
+    "connection_open-before",
+    "connection_open-after",
+    "connection_close-before",
+    "connection_close-after",
+    "connection_heartbeat-before",
+    "connection_heartbeat-after",
+    "session_review-before",
+    "session_review-after",
+    "session_confirm-before",
+    "session_confirm-after",
+    "session_settle-before",
+    "session_settle-after",
+    "session_observe-before",
+    "session_observe-after",
+    "wake_claim-before",
+    "wake_claim-after",
+    "wake_confirm-before",
+    "wake_confirm-after",
+    "wake_done-before",
+    "wake_done-after",
+    "platform-write-before",
+    "platform-write-after",
+    "history-commit-before",
+    "history-commit-after",
+    "history-trim-before",
+    "history-trim-after",
+];
+
 /// Longest wait for a crash point to be reached before the process is started anew without it.
 const CRASH_WITHIN: Duration = Duration::from_secs(8);
 
@@ -33,8 +63,6 @@ pub struct Maker {
     pub window: Duration,
     /// Gap G beyond which a silence of Redis starts a hold.
     pub gap: Duration,
-    /// Names of crash points of the service.
-    pub crash_points: Vec<String>,
     /// Sessions that a hand changed already: after three changes of one object the service leaves it alone.
     pub by_hand: Mutex<BTreeSet<String>>,
     /// Held while Postgres is broken: one of its faults would undo another.
@@ -87,9 +115,10 @@ impl Maker {
             Kind::PostgresDown | Kind::PostgresFull | Kind::PostgresSlow | Kind::PostgresLocked => {
                 self.postgres(&mut random, fault.kind).await
             }
-            Kind::PlatformErrors | Kind::PlatformHoldsPatches | Kind::PlatformDropsAnswers => {
-                self.platform(&mut random, fault.kind).await
-            }
+            Kind::PlatformErrors
+            | Kind::PlatformSlowReads
+            | Kind::PlatformHoldsPatches
+            | Kind::PlatformDropsAnswers => self.platform(&mut random, fault.kind).await,
             Kind::Hand | Kind::ForeignAnnotation => self.hand(&mut random, fault.kind).await,
             Kind::GatewayCut => {
                 let gateway = random.random_range(0..self.installation.entrances.len());
@@ -109,6 +138,7 @@ impl Maker {
                 from_ms,
                 until_ms: now_ms(),
                 effect: fault.kind.effect(),
+                clock_ahead_ms: self.installation.clock_offset_ms.load(Ordering::Relaxed),
             }),
             Err(error) => tracing::warn!(kind = fault.kind.word(), %error, "a fault could not be made"),
         }
@@ -167,9 +197,7 @@ impl Maker {
                 seat.process.lock().await.thaw()?;
             }
             _ => {
-                let point = self.crash_points.choose(random);
-                let point =
-                    point.ok_or_else(|| anyhow::anyhow!("the service was built without crash points"))?;
+                let point = *CRASH_POINTS.choose(random).expect("it is not empty");
                 // Not always at the first time the point is reached.
                 let chance = *[100, 50, 10].choose(random).expect("it is not empty");
                 let before = seat.crashes.load(Ordering::Relaxed);
@@ -231,6 +259,10 @@ impl Maker {
             Kind::PlatformErrors => {
                 let status = *[429, 500, 503].choose(random).expect("it is not empty");
                 json!({ "verb": "patch", "times": random.random_range(1..15), "action": { "status": status, "retry_after_s": 1 } })
+            }
+            Kind::PlatformSlowReads => {
+                let delay_ms = random.random_range(200..1_800);
+                json!({ "verb": "get", "times": random.random_range(5..25), "action": { "delay_ms": delay_ms } })
             }
             Kind::PlatformHoldsPatches => {
                 let state = *["hibernated", "hibernated", "running"]

@@ -1,6 +1,6 @@
 //! Answers in the words of the history.
 
-use connection_tracker_client::{CallError, Opened, ProblemKind, SessionView};
+use connection_tracker_client::{CallError, Opened, Pace, ProblemKind, SessionView};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -55,6 +55,13 @@ pub(super) fn of_open(answer: &Result<Opened, CallError>) -> Outcome {
 pub(super) fn of_close(answer: &Result<(), CallError>) -> Outcome {
     match answer {
         Ok(()) => Outcome::Closed,
+        Err(error) => of_error(error),
+    }
+}
+
+pub(super) fn of_heartbeat(answer: &Result<Pace, CallError>) -> Outcome {
+    match answer {
+        Ok(_) => Outcome::Refreshed,
         Err(error) => of_error(error),
     }
 }

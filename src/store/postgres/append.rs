@@ -13,6 +13,7 @@ use super::batch::Batch;
 use super::dead_letter::{self, DeadLetter};
 use super::{Postgres, error};
 use crate::domain::event::HistoryEntry;
+use crate::failpoint::crash_point;
 use crate::store::StoreError;
 
 const DOING: &str = "writing the history";
@@ -72,7 +73,10 @@ impl Postgres {
         lock_partitions(&mut transaction, entries, dead_letters).await?;
         Batch::of(entries)?.write(&mut transaction).await?;
         dead_letter::write(&mut transaction, dead_letters).await?;
-        transaction.commit().await
+        crash_point!("history-commit-before");
+        transaction.commit().await?;
+        crash_point!("history-commit-after");
+        Ok(())
     }
 
     /// Halves what is refused until the offenders stand alone.

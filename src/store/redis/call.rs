@@ -15,6 +15,7 @@ use super::RedisStore;
 use super::error::{Remedy, remedy, store_error};
 use super::link::Link;
 use super::script::Script;
+use crate::failpoint::{crash_point, returned};
 use crate::store::StoreError;
 use crate::telemetry::metrics::Repeat;
 
@@ -86,7 +87,10 @@ impl Call {
             cmd.arg(word(at));
         }
         if self.script.takes_settings {
-            cmd.arg(settings);
+            match returned!("replica-clock") {
+                None => cmd.arg(settings),
+                Some(ms) => cmd.arg(settings.replacen('{', &format!("{{\"replica_clock_ms\":{ms},"), 1)),
+            };
         }
         for at in self.keys..self.ends.len() {
             cmd.arg(word(at));
@@ -158,7 +162,9 @@ impl RedisStore {
         let metrics = &self.script_metrics[first.script.name];
         let span = tracing::debug_span!("redis", script = first.script.name, calls = calls.len());
         let began = Instant::now();
+        crash_point!(format!("{}-before", first.script.name));
         let answers = self.call_pipeline(lane, calls).instrument(span).await;
+        crash_point!(format!("{}-after", first.script.name));
         metrics.duration.observe(began.elapsed().as_secs_f64());
         metrics.calls.inc_by(calls.len() as u64);
         for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {

@@ -3,11 +3,13 @@
 //! Completing a script replaces `--@include name` by `lua/include/name.lua` and puts the reply codes
 //! it names in front. Redis keeps scripts by the hash of the completed text.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use deadpool_redis::redis;
 
 use super::code::Code;
+use crate::failpoint::returned;
 
 /// One script, ready to be called.
 #[derive(Debug)]
@@ -109,14 +111,24 @@ const INCLUDES: [(&str, &str); 18] = [
     ("version", include_str!("../../../lua/include/version.lua")),
 ];
 
+/// The text of a file of `lua/`, which is part of this binary; but for the scripts a test of the tests breaks.
+fn text(path: &str, embedded: &'static str) -> Cow<'static, str> {
+    match returned!("scripts-from") {
+        None => Cow::Borrowed(embedded),
+        Some(directory) => std::fs::read_to_string(format!("{directory}/{path}"))
+            .map(Cow::Owned)
+            .expect("whoever turns the point on has copied all scripts there"),
+    }
+}
+
 fn complete(name: &'static str, file: &'static str) -> Script {
-    let body: String = file
+    let body: String = text(&format!("{name}.lua"), file)
         .lines()
         .map(|line| match line.strip_prefix("--@include ") {
             Some(wanted) => INCLUDES
                 .iter()
                 .find(|(include, _)| *include == wanted)
-                .map(|(_, text)| strip_comments(text))
+                .map(|(_, embedded)| strip_comments(&text(&format!("include/{wanted}.lua"), embedded)))
                 .expect("scripts include only files of lua/include; a test completes every script"),
             None => format!("{}\n", strip_comment(line)),
         })
