@@ -68,6 +68,7 @@ pub fn explore(protocol: &Protocol, limit: usize, stops_early: bool) -> Explorat
             for step in &steps {
                 let mut next = protocol.after(state, *step);
                 protocol.order(&mut next);
+                is_quiet &= !step.is_progress();
                 let fingerprint = fingerprint(&next);
                 let known = numbers.get(&fingerprint).copied();
                 let Some(next_number) = known.or_else(|| {
@@ -85,7 +86,6 @@ pub fn explore(protocol: &Protocol, limit: usize, stops_early: bool) -> Explorat
                     continue;
                 };
                 if step.is_progress() {
-                    is_quiet = false;
                     visited.successors.push(next_number);
                 }
             }

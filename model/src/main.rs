@@ -37,7 +37,7 @@ fn main() {
         ("1sw 1wk 1c f1 limit2", Size { start_limits: 2, ..b }),
         ("1sw 1wk 2c f1 op1", Size { operators: 1, connections: 2, ..b }),
         ("1sw 1wk 2c f2", Size { faults: 2, connections: 2, ..b }),
-        ("2sw 1wk 1c f2", Size { faults: 2, ..s2 }),
+        ("1sw 1wk 2c f1 slow", Size { starts_slowly: true, connections: 2, ..b }), ("1sw 1wk 1c f0 hand2 watch2", Size { hands: 2, watches: 2, faults: 0, ..b }), ("1sw 1wk 1c f1 limit1 slow", Size { start_limits: 1, starts_slowly: true, ..b }),
     ];
     let sc = Size { fence: Fence::Timeout, ..b };
     let scales: Vec<(&str, Size)> = vec![
@@ -52,10 +52,11 @@ fn main() {
         ("SC 1sw 1wk 1c f1 failover", Size { failovers: 1, ..sc }),
         ("SC 1sw 1wk 1c f0 hand2", Size { hands: 2, faults: 0, ..sc }),
         ("SC 1sw 1wk 1c f1 limit1", Size { start_limits: 1, ..sc }),
-        ("SC 2sw 1wk 1c f2", Size { sweepers: 2, faults: 2, ..sc }),
+        ("SC 1sw 1wk 1c f0 hand1 watch2", Size { hands: 1, watches: 2, faults: 0, ..sc }),
     ];
     match args[1].as_str() {
         "hold" => for (n, s) in sizes.iter().chain(&scales) { if n.contains(&filter) { run(n, Protocol::whole(*s), false, show) } },
+        "one" => { let mut r = Rules::ALL; for n in filter.split(',') { r = r.without(n).unwrap(); } for (n, s) in sizes.iter().chain(&scales) { let p = Protocol { size: *s, rules: r }; let e = explore(&p, 400_000, true); let f = if e.broken.is_empty() { String::new() } else { e.broken[0].0.to_string()[..2].to_string() + " " + &e.broken[0].1.steps().count().to_string() }; println!("   {n:<40} {:>9}{} {f}", e.states, if e.is_cut {"+"} else {" "}); if show && !e.broken.is_empty() { println!("{}", e.broken[0].1); } } }
         "mut" => for rule in Rules::NAMES { if !rule.contains(&filter) { continue }
             println!("{rule}");
             for (n, s) in sizes.iter().chain(&scales) {

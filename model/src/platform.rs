@@ -14,7 +14,7 @@ impl Protocol {
         };
         let is_accepted = !is_checked || patch.version == state.object.version;
         if is_accepted {
-            judge(state, patch);
+            self.judge(state, patch);
             let object = self.patched(state.object, patch);
             self.write_object(state, object);
         }
@@ -62,26 +62,29 @@ impl Protocol {
         };
         self.write_object(state, object);
     }
-}
 
-/// P1 to P3 are about patches that the platform accepts.
-fn judge(state: &mut State, patch: Patch) {
-    let judgement = &mut state.judgement;
-    if !patch.hibernates {
-        judgement.newest_accepted_wake = judgement.newest_accepted_wake.max(patch.generation);
-        return;
-    }
-    if patch.generation == judgement.decided_against_a_user {
-        judgement.broken[0] = true;
-    }
-    if patch.generation < judgement.newest_accepted_wake {
-        judgement.broken[1] = true;
-    }
-    let says_running = state
-        .redis
-        .record
-        .is_some_and(|record| record.state == SessionState::Running);
-    if says_running && state.connections.contains(&Connection::Live) {
-        judgement.broken[2] = true;
+    /// P1 to P3 are about patches that the platform accepts.
+    fn judge(&self, state: &mut State, patch: Patch) {
+        let says_running = state
+            .redis
+            .record
+            .is_some_and(|record| record.state == SessionState::Running);
+        let has_live = state.connections.contains(&Connection::Live);
+        // Where nothing on the object tells of it, a wake that a failover took back is no newer one for anybody.
+        let knows_newer = self.size.fence == Fence::Annotation || self.size.failovers == 0;
+        let judgement = &mut state.judgement;
+        if !patch.hibernates {
+            judgement.newest_accepted_wake = judgement.newest_accepted_wake.max(patch.generation);
+            return;
+        }
+        if patch.generation == judgement.decided_against_a_user {
+            judgement.broken[0] = true;
+        }
+        if patch.generation < judgement.newest_accepted_wake && knows_newer {
+            judgement.broken[1] = true;
+        }
+        if says_running && has_live {
+            judgement.broken[2] = true;
+        }
     }
 }

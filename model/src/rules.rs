@@ -101,6 +101,9 @@ rules! {
     retry_takes_the_next_generation,
     /// A wake given up leaves what runs not fenced.
     giving_up_leaves_it_unfenced,
+    /// A wake is given up only when the silent have ended, too. Without it one of them speaks again in a session that is not
+    /// fenced, and no open ever writes it.
+    giving_up_waits_for_the_silent,
 
     // Observing.
 

@@ -37,13 +37,7 @@ impl Protocol {
         state.sweepers[sweeper] = Sweeper::Idle;
         let Some(record) = state.redis.record else { return };
         let holding = state.redis.is_holding;
-        if !holding && self.rules.review_expires_the_silent {
-            for connection in &mut state.connections {
-                if *connection == Connection::Silent {
-                    *connection = Connection::Ended;
-                }
-            }
-        }
+        self.expire(state);
         // Only those that spoke within the window wake it: not what a hold merely counts.
         let spoke = state.connections.contains(&Connection::Live);
         match record.state {
@@ -64,6 +58,18 @@ impl Protocol {
         }
     }
 
+    /// `include/expire.lua`: nothing expires during a hold.
+    fn expire(&self, state: &mut State) {
+        if state.redis.is_holding || !self.rules.review_expires_the_silent {
+            return;
+        }
+        for connection in &mut state.connections {
+            if *connection == Connection::Silent {
+                *connection = Connection::Ended;
+            }
+        }
+    }
+
     fn decide(&self, state: &mut State, sweeper: usize) {
         let generation = self.next_generation(state);
         if state.has_user() {
@@ -76,6 +82,9 @@ impl Protocol {
     /// `include/overdue_wake.lua`: a wake past its start limit is tried again while somebody is connected, else given up.
     pub(crate) fn overdue_wake(&self, state: &mut State) {
         let record = state.redis.record.expect("only a waking session is overdue");
+        if self.rules.giving_up_waits_for_the_silent {
+            self.expire(state);
+        }
         if self.live_count(state) > 0 {
             let generation = if self.rules.retry_takes_the_next_generation {
                 self.next_generation(state)
