@@ -40,12 +40,7 @@ impl Protocol {
     }
 
     /// The platform answered its patch.
-    pub(crate) fn sweeper_is_answered(
-        &self,
-        state: &mut State,
-        sweeper: usize,
-        accepted: Option<Object>,
-    ) {
+    pub(crate) fn sweeper_is_answered(&self, state: &mut State, sweeper: usize, accepted: Option<Object>) {
         let Sweeper::Sent { generation, token } = state.sweepers[sweeper] else {
             unreachable!("only a sweeper that sent a patch is answered")
         };

@@ -168,18 +168,14 @@ impl Protocol {
     pub(crate) fn rank(&self, state: &mut State) {
         forget(&self.size, state);
         let (mut generations, mut versions) = (Ranks::new(), Ranks::new());
-        visit(
-            state,
-            &mut |number| generations.note(number),
-            &mut |number| versions.note(number),
-        );
+        visit(state, &mut |number| generations.note(number), &mut |number| {
+            versions.note(number);
+        });
         generations.number();
         versions.number();
-        visit(
-            state,
-            &mut |number| generations.replace(number),
-            &mut |number| versions.replace(number),
-        );
+        visit(state, &mut |number| generations.replace(number), &mut |number| {
+            versions.replace(number);
+        });
     }
 
     /// One order of those that differ in nothing but their number.

@@ -17,10 +17,7 @@ impl Protocol {
             .redis
             .record
             .expect("an unknown session is introduced before it is opened");
-        let is_asleep = matches!(
-            record.state,
-            SessionState::Hibernated | SessionState::Hibernating
-        );
+        let is_asleep = matches!(record.state, SessionState::Hibernated | SessionState::Hibernating);
         let is_unfenced = record.state == SessionState::Running && !record.fenced;
         if is_asleep || (is_unfenced && self.rules.open_writes_the_unfenced) {
             self.file_wake(state);

@@ -45,7 +45,9 @@ fn components(visited: &Visited) -> Vec<Component> {
                 open.push(state);
                 calls.push((state, visited.heads[state as usize]));
             }
-            let Some((state, edge)) = calls.last_mut() else { break };
+            let Some((state, edge)) = calls.last_mut() else {
+                break;
+            };
             let at = *state as usize;
             if *edge < visited.heads[at + 1] {
                 let to = visited.successors[*edge as usize];

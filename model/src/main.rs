@@ -1,70 +1,201 @@
-//! `big`: the larger explorations, as a table. `trace RULE`: what happens without a rule. Nothing else lives here.
+//! `big`: the larger worlds, as a table. `trace RULE`: what happens without a rule. Nothing of the model lives here.
 
-use connection_tracker_model::*;
-fn run(name: &str, protocol: Protocol, early: bool, show: bool) {
-    let t = std::time::Instant::now();
-    let e = explore(&protocol, 8_000_000, early);
-    println!("{name:<70} {:>9}{} {:>3} {:>6.2}s {}", e.states, if e.is_cut {"+"} else {" "}, e.depth, t.elapsed().as_secs_f32(), e.broken.iter().map(|b| b.0.to_string()[..2].to_string()).collect::<Vec<_>>().join(" "));
-    if show { for (n, t) in &e.broken { println!("-- {n}\n{t}"); } }
+use std::io::{self, Write};
+use std::time::Instant;
+
+use connection_tracker_model::{Fence, Protocol, Rules, Size, explore};
+
+/// More states than any world listed here has; a state takes about 60 bytes.
+const LIMIT: usize = 40_000_000;
+
+const USAGE: &str = "usage: connection-tracker-model big | trace RULE | rules";
+
+fn big() -> Vec<(&'static str, Size)> {
+    let two = Size {
+        connections: 2,
+        ..Size::SMALLEST
+    };
+    let pairs = Size { sweepers: 2, ..two };
+    let scale = Size {
+        fence: Fence::Timeout,
+        ..two
+    };
+    vec![
+        ("2 sweepers, 2 wakers, 2 connections", Size { wakers: 2, ..pairs }),
+        ("2 sweepers, 2 connections, 2 faults", Size { faults: 2, ..pairs }),
+        ("2 sweepers, 2 connections, a hand", Size { hands: 1, ..pairs }),
+        ("2 connections, 2 hands", Size { hands: 2, ..two }),
+        (
+            "2 sweepers, 2 watches, a hand",
+            Size {
+                watches: 2,
+                hands: 1,
+                connections: 1,
+                ..pairs
+            },
+        ),
+        ("2 sweepers, 2 connections, a loss", Size { losses: 1, ..pairs }),
+        (
+            "2 sweepers, a hand, a loss",
+            Size {
+                hands: 1,
+                losses: 1,
+                connections: 1,
+                ..pairs
+            },
+        ),
+        (
+            "2 sweepers, 2 connections, a foreign annotation",
+            Size {
+                annotations: 1,
+                ..pairs
+            },
+        ),
+        ("2 connections, a failover", Size { failovers: 1, ..two }),
+        (
+            "2 sweepers, a failover",
+            Size {
+                failovers: 1,
+                connections: 1,
+                ..pairs
+            },
+        ),
+        (
+            "2 sweepers, 2 connections, a start limit",
+            Size {
+                start_limits: 1,
+                ..pairs
+            },
+        ),
+        (
+            "2 connections, slow starts, a hand",
+            Size {
+                starts_slowly: true,
+                hands: 1,
+                ..two
+            },
+        ),
+        (
+            "weaker fence: 2 sweepers, 2 connections",
+            Size { sweepers: 2, ..scale },
+        ),
+        (
+            "weaker fence: 2 sweepers, 2 faults",
+            Size {
+                sweepers: 2,
+                faults: 2,
+                connections: 1,
+                ..scale
+            },
+        ),
+        ("weaker fence: 2 connections, 2 hands", Size { hands: 2, ..scale }),
+        ("weaker fence: 2 connections, a loss", Size { losses: 1, ..scale }),
+        (
+            "weaker fence: 2 connections, a failover",
+            Size {
+                failovers: 1,
+                ..scale
+            },
+        ),
+        (
+            "weaker fence: 2 connections, slow starts, 2 wakers",
+            Size {
+                starts_slowly: true,
+                wakers: 2,
+                ..scale
+            },
+        ),
+    ]
 }
-fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    let filter = args.get(2).cloned().unwrap_or_default();
-    let show = args.get(3).is_some();
-    let b = Size::SMALLEST;
-    let s2 = Size { sweepers: 2, ..b };
-    let sizes: Vec<(&str, Size)> = vec![
-        ("1sw 1wk 1c f1", b),
-        ("2sw 1wk 1c f1", s2),
-        ("1sw 1wk 2c f1", Size { connections: 2, ..b }),
-        ("1sw 2wk 2c f1", Size { connections: 2, wakers: 2, ..b }),
-        ("1sw 1wk 1c f1 slow", Size { starts_slowly: true, ..b }),
-        ("2sw 1wk 2c f1", Size { connections: 2, ..s2 }),
-        ("1sw 1wk 1c f1 hand1", Size { hands: 1, ..b }),
-        ("1sw 1wk 2c f1 hand1", Size { hands: 1, connections: 2, ..b }),
-        ("1sw 1wk 1c f1 hand2", Size { hands: 2, ..b }),
-        ("1sw 1wk 2c f0 hand2", Size { hands: 2, connections: 2, faults: 0, ..b }),
-        ("1sw 1wk 1c f0 hand1 watch2", Size { hands: 1, watches: 2, faults: 0, ..b }),
-        ("1sw 1wk 1c f1 loss1", Size { losses: 1, ..b }),
-        ("1sw 1wk 2c f1 loss1", Size { losses: 1, connections: 2, ..b }),
-        ("1sw 1wk 2c f0 loss1 ann1", Size { losses: 1, annotations: 1, connections: 2, faults: 0, ..b }),
-        ("1sw 1wk 1c f1 ann1", Size { annotations: 1, ..b }),
-        ("1sw 1wk 2c f1 ann1", Size { annotations: 1, connections: 2, ..b }),
-        ("1sw 1wk 1c f0 failover", Size { failovers: 1, faults: 0, ..b }),
-        ("1sw 1wk 2c f0 failover", Size { failovers: 1, faults: 0, connections: 2, ..b }),
-        ("1sw 1wk 1c f1 failover", Size { failovers: 1, ..b }),
-        ("1sw 1wk 2c f1 limit1", Size { start_limits: 1, connections: 2, ..b }),
-        ("1sw 1wk 1c f1 limit2", Size { start_limits: 2, ..b }),
-        ("1sw 1wk 2c f1 op1", Size { operators: 1, connections: 2, ..b }),
-        ("1sw 1wk 2c f2", Size { faults: 2, connections: 2, ..b }),
-        ("1sw 1wk 2c f1 slow", Size { starts_slowly: true, connections: 2, ..b }), ("1sw 1wk 1c f0 hand2 watch2", Size { hands: 2, watches: 2, faults: 0, ..b }), ("1sw 1wk 1c f1 limit1 slow", Size { start_limits: 1, starts_slowly: true, ..b }),
+
+/// Worlds in which a missing rule is looked for, the small ones first.
+fn small() -> Vec<Size> {
+    let one = Size::SMALLEST;
+    let mut worlds = vec![
+        one,
+        Size {
+            connections: 2,
+            ..one
+        },
+        Size { sweepers: 2, ..one },
+        Size { hands: 1, ..one },
+        Size { losses: 1, ..one },
+        Size {
+            annotations: 1,
+            ..one
+        },
+        Size {
+            start_limits: 2,
+            ..one
+        },
+        Size {
+            start_limits: 1,
+            connections: 2,
+            ..one
+        },
+        Size { failovers: 1, ..one },
+        Size { hands: 2, ..one },
+        Size {
+            starts_slowly: true,
+            connections: 2,
+            ..one
+        },
     ];
-    let sc = Size { fence: Fence::Timeout, ..b };
-    let scales: Vec<(&str, Size)> = vec![
-        ("SC 1sw 1wk 1c f1", sc),
-        ("SC 2sw 1wk 1c f1", Size { sweepers: 2, ..sc }),
-        ("SC 1sw 1wk 2c f1", Size { connections: 2, ..sc }),
-        ("SC 1sw 2wk 2c f0", Size { connections: 2, wakers: 2, faults: 0, ..sc }),
-        ("SC 1sw 1wk 1c f1 slow", Size { starts_slowly: true, ..sc }),
-        ("SC 1sw 1wk 1c f1 hand1", Size { hands: 1, ..sc }),
-        ("SC 1sw 1wk 1c f1 loss1", Size { losses: 1, ..sc }),
-        ("SC 1sw 1wk 2c f0 loss1", Size { losses: 1, connections: 2, faults: 0, ..sc }),
-        ("SC 1sw 1wk 1c f1 failover", Size { failovers: 1, ..sc }),
-        ("SC 1sw 1wk 1c f0 hand2", Size { hands: 2, faults: 0, ..sc }),
-        ("SC 1sw 1wk 1c f1 limit1", Size { start_limits: 1, ..sc }),
-        ("SC 1sw 1wk 1c f0 hand1 watch2", Size { hands: 1, watches: 2, faults: 0, ..sc }),
-    ];
-    match args[1].as_str() {
-        "hold" => for (n, s) in sizes.iter().chain(&scales) { if n.contains(&filter) { run(n, Protocol::whole(*s), false, show) } },
-        "one" => { let mut r = Rules::ALL; for n in filter.split(',') { r = r.without(n).unwrap(); } for (n, s) in sizes.iter().chain(&scales) { let p = Protocol { size: *s, rules: r }; let e = explore(&p, 400_000, true); let f = if e.broken.is_empty() { String::new() } else { e.broken[0].0.to_string()[..2].to_string() + " " + &e.broken[0].1.steps().count().to_string() }; println!("   {n:<40} {:>9}{} {f}", e.states, if e.is_cut {"+"} else {" "}); if show && !e.broken.is_empty() { println!("{}", e.broken[0].1); } } }
-        "mut" => for rule in Rules::NAMES { if !rule.contains(&filter) { continue }
-            println!("{rule}");
-            for (n, s) in sizes.iter().chain(&scales) {
-            let p = Protocol { size: *s, rules: Rules::ALL.without(rule).unwrap() };
-            let t = std::time::Instant::now();
-            let e = explore(&p, 1_500_000, true);
-            if !e.broken.is_empty() { println!("   {n:<40} {:>9} {:>6.2}s {}", e.states, t.elapsed().as_secs_f32(), e.broken.iter().map(|b| format!("{} ({} steps)", b.0, b.1.steps().count())).collect::<Vec<_>>().join("; ")); if show { println!("{}", e.broken[0].1); break } }
-        } },
-        _ => {}
+    for mut world in worlds.clone() {
+        world.fence = Fence::Timeout;
+        worlds.push(world);
+    }
+    worlds.push(Size {
+        fence: Fence::Timeout,
+        starts_slowly: true,
+        ..one
+    });
+    worlds
+}
+
+fn table(out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "| World | States | Depth | Time | Result |")?;
+    writeln!(out, "|---|---|---|---|---|")?;
+    for (name, size) in big() {
+        let began = Instant::now();
+        let found = explore(&Protocol::whole(size), LIMIT, false);
+        let seconds = began.elapsed().as_secs_f32();
+        let result = match (found.broken.first(), found.is_cut) {
+            (Some((property, trace)), _) => format!("{property}\n{trace}"),
+            (None, true) => "cut off".to_owned(),
+            (None, false) => "holds".to_owned(),
+        };
+        writeln!(
+            out,
+            "| {name} | {} | {} | {seconds:.1} s | {result} |",
+            found.states, found.depth
+        )?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+fn trace(out: &mut impl Write, rule: &str) -> io::Result<()> {
+    let Some(rules) = Rules::ALL.without(rule) else {
+        return writeln!(out, "there is no rule {rule}; `rules` names them");
+    };
+    for size in small() {
+        let found = explore(&Protocol { size, rules }, 2_000_000, false);
+        if let Some((property, trace)) = found.broken.first() {
+            return writeln!(out, "without {rule}, in {size:?}\n{property}\n{trace}");
+        }
+    }
+    writeln!(out, "no small world needs {rule}; see tests/second_lines.rs")
+}
+
+fn main() -> io::Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut out = io::stdout().lock();
+    match words[..] {
+        ["big"] => table(&mut out),
+        ["trace", rule] => trace(&mut out, rule),
+        ["rules"] => Rules::NAMES.iter().try_for_each(|name| writeln!(out, "{name}")),
+        _ => writeln!(out, "{USAGE}"),
     }
 }

@@ -5,7 +5,6 @@
 macro_rules! rules {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// One switch per rule; all are on in the protocol as it is.
-        #[expect(clippy::struct_excessive_bools, reason = "each is a rule of its own, and any of them can be missing")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub struct Rules {
             $($(#[$doc])* pub $name: bool,)*

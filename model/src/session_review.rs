@@ -41,7 +41,9 @@ impl Protocol {
         // Only those that spoke within the window wake it: not what a hold merely counts.
         let spoke = state.connections.contains(&Connection::Live);
         match record.state {
-            SessionState::Hibernated if spoke && self.rules.review_wakes_for_the_live => self.file_wake(state),
+            SessionState::Hibernated if spoke && self.rules.review_wakes_for_the_live => {
+                self.file_wake(state);
+            }
             SessionState::Hibernating if spoke && !was_counted => self.file_wake(state),
             // The hold undoes it: what was decided before may rest on data that is missing now.
             SessionState::Hibernating if holding => self.file_wake(state),

@@ -1,9 +1,11 @@
 //! What the world consists of: the data in Redis, the object, connections, actors, patches on their way. No step is here.
 
+pub use crate::actors::{Actor, Sweeper, Waker};
+
 /// Fencing token of a decision. Only the order of generations matters, so states keep their ranks; see `canonical`.
 pub type Generation = u8;
 /// From here on generations lie above a foreign annotation, out of reach of the clock.
-pub const LIFTED: Generation = 128;
+pub(crate) const LIFTED: Generation = 128;
 /// `resourceVersion` of the object; ranks, too.
 pub type Version = u8;
 /// Names one patch under the weaker fence: a bit of [`Redis::acting`].
@@ -101,75 +103,6 @@ pub struct Patch {
     pub sender: Option<Actor>,
     /// Its mark, under the weaker fence.
     pub token: Option<Token>,
-}
-
-/// Who waits for an answer of the platform, or may crash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Actor {
-    /// One of the sweepers.
-    Sweeper(usize),
-    /// One of the replicas that carry out wakes.
-    Waker(usize),
-}
-
-/// Where a sweeper stands (`src/service/act.rs`). It may stay there for ever so long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Sweeper {
-    /// It acts on nothing.
-    Idle,
-    /// Only without `review_is_one_step`: it found nobody and has not decided yet.
-    Counted,
-    /// To read the object.
-    Decided { generation: Generation },
-    /// Only without `reads_before_confirming`: to read the object, and send.
-    Confirmed {
-        generation: Generation,
-        token: Option<Token>,
-    },
-    /// To confirm, and send.
-    HasRead { generation: Generation, object: Object },
-    /// Its patch is on the way.
-    Sent {
-        generation: Generation,
-        token: Option<Token>,
-    },
-    /// To settle.
-    Accepted {
-        generation: Generation,
-        object: Object,
-        token: Option<Token>,
-    },
-    /// To bring what it read or was answered into the record, and stop.
-    Overtaken { object: Object },
-    /// Under the weaker fence: to report, and read again.
-    Conflicted {
-        generation: Generation,
-        token: Option<Token>,
-    },
-    /// To record the fifth refusal.
-    Refused {
-        generation: Generation,
-        token: Option<Token>,
-    },
-}
-
-/// Where a replica stands that carries out a wake (`src/service/wake/attempt.rs`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Waker {
-    /// It has no entry.
-    Idle,
-    /// To read the object.
-    Claimed { generation: Generation },
-    /// To confirm, and send.
-    HasRead { generation: Generation, object: Object },
-    /// Its patch is on the way.
-    Sent { generation: Generation },
-    /// To bring the answer into the record.
-    Accepted { generation: Generation, object: Object },
-    /// To remove the entry.
-    Observed { generation: Generation, object: Object },
-    /// To bring what it read into the record, and stop.
-    Overtaken { object: Object },
 }
 
 /// A replica of Redis that was left behind: what a failover brings back.

@@ -123,7 +123,11 @@ impl fmt::Display for Step {
         match *self {
             Self::ConnectionOpen(one) => write!(formatter, "connection {}: connection_open", one + 1),
             Self::ConnectionOpenAgain(one) => {
-                write!(formatter, "connection {}: connection_open of what Redis lost", one + 1)
+                write!(
+                    formatter,
+                    "connection {}: connection_open of what Redis lost",
+                    one + 1
+                )
             }
             Self::ConnectionClose(one) => write!(formatter, "connection {}: connection_close", one + 1),
             Self::FallSilent(one) => write!(formatter, "connection {}: silent for a window", one + 1),

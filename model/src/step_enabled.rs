@@ -52,17 +52,12 @@ impl Protocol {
 
     fn of_redis(&self, state: &State, steps: &mut Vec<Step>) {
         // A hold is longer than any gateway waits before it opens again what it is told is not tracked.
-        let is_missing = |connection: &Connection| {
-            matches!(connection, Connection::Lost | Connection::Provisional)
-        };
+        let is_missing =
+            |connection: &Connection| matches!(connection, Connection::Lost | Connection::Provisional);
         if state.redis.is_holding && !state.connections.iter().any(is_missing) {
             steps.push(Step::HoldEnds);
         }
-        steps.extend(
-            self.marks_out_of_time(state)
-                .into_iter()
-                .map(Step::MarkRunsOut),
-        );
+        steps.extend(self.marks_out_of_time(state).into_iter().map(Step::MarkRunsOut));
         if state.redis.may_lack_marks && !self.is_any_hibernation_on_its_way(state) {
             steps.push(Step::LostMarksRunOut);
         }
@@ -81,14 +76,11 @@ impl Protocol {
             let actor = Actor::Sweeper(one);
             steps.push(match sweeper {
                 Sweeper::Idle if self.is_due(state) => Step::SessionReview(one),
-                Sweeper::Idle => continue,
                 Sweeper::Counted => Step::SessionReview(one),
-                Sweeper::Decided { .. } if !self.rules.reads_before_confirming => {
-                    Step::SessionConfirm(one)
-                }
+                Sweeper::Decided { .. } if !self.rules.reads_before_confirming => Step::SessionConfirm(one),
                 Sweeper::Decided { .. } | Sweeper::Confirmed { .. } => Step::ReadObject(actor),
                 Sweeper::HasRead { .. } => Step::SessionConfirm(one),
-                Sweeper::Sent { .. } => continue,
+                Sweeper::Idle | Sweeper::Sent { .. } => continue,
                 Sweeper::Accepted { .. } => Step::SessionSettle(one),
                 Sweeper::Overtaken { .. } => Step::SessionObserve(actor),
                 Sweeper::Conflicted { .. } => Step::SessionReport(one),
@@ -182,10 +174,7 @@ impl Protocol {
         let Some(record) = state.redis.record.filter(|_| budget.operators > 0) else {
             return;
         };
-        let is_asleep = matches!(
-            record.state,
-            SessionState::Hibernated | SessionState::Hibernating
-        );
+        let is_asleep = matches!(record.state, SessionState::Hibernated | SessionState::Hibernating);
         if is_asleep {
             steps.push(Step::SessionWake);
         } else if !state.redis.is_holding {

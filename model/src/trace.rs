@@ -43,7 +43,13 @@ impl fmt::Display for Trace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "    {:<48} {}", "", Line(&self.first))?;
         for (number, (step, state)) in self.steps.iter().enumerate() {
-            writeln!(formatter, "{:>3} {:<48} {}", number + 1, step.to_string(), Line(state))?;
+            writeln!(
+                formatter,
+                "{:>3} {:<48} {}",
+                number + 1,
+                step.to_string(),
+                Line(state)
+            )?;
         }
         Ok(())
     }
@@ -59,7 +65,11 @@ impl fmt::Display for Line<'_> {
             None => write!(formatter, "unknown")?,
             Some(record) => {
                 let fenced = if record.fenced { " fenced" } else { "" };
-                write!(formatter, "{:?} g{}{fenced} seen v{}", record.state, record.generation, record.version)?;
+                write!(
+                    formatter,
+                    "{:?} g{}{fenced} seen v{}",
+                    record.state, record.generation, record.version
+                )?;
             }
         }
         if let Some(entry) = state.redis.wake_entry {
@@ -71,10 +81,19 @@ impl fmt::Display for Line<'_> {
         if state.redis.is_holding {
             write!(formatter, " hold")?;
         }
-        write!(formatter, " | object {} | {:?}", Seen(state.object), state.connections)?;
+        write!(
+            formatter,
+            " | object {} | {:?}",
+            Seen(state.object),
+            state.connections
+        )?;
         for patch in &state.network {
             let what = if patch.hibernates { "hibernate" } else { "wake" };
-            write!(formatter, " | patch {what} g{} on v{}", patch.generation, patch.version)?;
+            write!(
+                formatter,
+                " | patch {what} g{} on v{}",
+                patch.generation, patch.version
+            )?;
         }
         for sweeper in state.sweepers.iter().filter(|sweeper| **sweeper != Sweeper::Idle) {
             write!(formatter, " | {sweeper:?}")?;

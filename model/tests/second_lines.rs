@@ -18,37 +18,64 @@ fn first_broken(size: Size, rules: Rules) -> Option<PropertyName> {
 
 #[test]
 fn the_answer_of_an_old_hibernation_that_ends_a_wake_is_healed_by_the_review() {
-    let size = Size { starts_slowly: true, ..SCALE };
-    let alone = Rules { settle_checks_generation: false, ..ALL };
+    let size = Size {
+        starts_slowly: true,
+        ..SCALE
+    };
+    let alone = Rules {
+        settle_checks_generation: false,
+        ..ALL
+    };
     assert_eq!(first_broken(size, alone), None);
-    let both = Rules { review_wakes_for_the_live: false, ..alone };
+    let both = Rules {
+        review_wakes_for_the_live: false,
+        ..alone
+    };
     assert_eq!(first_broken(size, both), Some(PropertyName::EveryEndIsRight));
 }
 
 #[test]
 fn numbers_handed_out_again_after_a_loss_are_told_apart_by_the_annotation() {
     let size = Size { losses: 1, ..ONE };
-    let alone = Rules { generations_follow_the_clock: false, ..ALL };
+    let alone = Rules {
+        generations_follow_the_clock: false,
+        ..ALL
+    };
     assert_eq!(first_broken(size, alone), None);
-    let both = Rules { generations_are_lifted: false, ..alone };
+    let both = Rules {
+        generations_are_lifted: false,
+        ..alone
+    };
     assert_eq!(first_broken(size, both), Some(PropertyName::EveryEndIsRight));
 }
 
 #[test]
 fn without_its_edges_and_without_comparing_a_failover_is_never_made_good() {
     let size = Size { failovers: 1, ..ONE };
-    let edges = Rules { lists_anew: false, ..ALL };
+    let edges = Rules {
+        lists_anew: false,
+        ..ALL
+    };
     assert_eq!(first_broken(size, edges), None);
-    let comparing = Rules { compares_versions: false, ..ALL };
+    let comparing = Rules {
+        compares_versions: false,
+        ..ALL
+    };
     assert_eq!(first_broken(size, comparing), None);
-    let both = Rules { lists_anew: false, ..comparing };
+    let both = Rules {
+        lists_anew: false,
+        ..comparing
+    };
     assert_eq!(first_broken(size, both), Some(PropertyName::EveryEndIsRight));
 }
 
 #[test]
 fn the_review_wakes_what_observe_left_at_rest_under_a_user() {
     let size = Size { hands: 1, ..ONE };
-    let alone = Rules { hand_under_a_user_is_undone: false, ..ALL };
+    let alone = Rules {
+        hand_under_a_user_is_undone: false,
+        ..ALL
+    };
     assert_eq!(first_broken(size, alone), None);
 }
 
@@ -68,7 +95,13 @@ fn these_rules_save_work_and_are_not_what_safety_rests_on() {
         let rules = Rules::ALL.without(name).unwrap();
         assert_eq!(first_broken(hands, rules), None, "{name}");
     }
-    let late = Size { start_limits: 1, ..ONE };
-    let rules = Rules { retry_takes_the_next_generation: false, ..ALL };
+    let late = Size {
+        start_limits: 1,
+        ..ONE
+    };
+    let rules = Rules {
+        retry_takes_the_next_generation: false,
+        ..ALL
+    };
     assert_eq!(first_broken(late, rules), None);
 }
