@@ -1,112 +1,18 @@
 //! `big`: the larger worlds, as a table. `trace RULE`: what happens without a rule. Nothing of the model lives here.
 
+mod worlds;
+
 use std::io::{self, Write};
 use std::time::Instant;
 
 use connection_tracker_model::{Fence, Protocol, Rules, Size, explore};
 
+use worlds::WORLDS;
+
 /// More states than any world listed here has; a state takes about 60 bytes.
 const LIMIT: usize = 40_000_000;
 
 const USAGE: &str = "usage: connection-tracker-model big | trace RULE | rules";
-
-fn big() -> Vec<(&'static str, Size)> {
-    let two = Size {
-        connections: 2,
-        ..Size::SMALLEST
-    };
-    let pairs = Size { sweepers: 2, ..two };
-    let scale = Size {
-        fence: Fence::Timeout,
-        ..two
-    };
-    vec![
-        ("2 sweepers, 2 wakers, 2 connections", Size { wakers: 2, ..pairs }),
-        ("2 sweepers, 2 connections, 2 faults", Size { faults: 2, ..pairs }),
-        ("2 sweepers, 2 connections, a hand", Size { hands: 1, ..pairs }),
-        ("2 connections, 2 hands", Size { hands: 2, ..two }),
-        (
-            "2 sweepers, 2 watches, a hand",
-            Size {
-                watches: 2,
-                hands: 1,
-                connections: 1,
-                ..pairs
-            },
-        ),
-        ("2 sweepers, 2 connections, a loss", Size { losses: 1, ..pairs }),
-        (
-            "2 sweepers, a hand, a loss",
-            Size {
-                hands: 1,
-                losses: 1,
-                connections: 1,
-                ..pairs
-            },
-        ),
-        (
-            "2 sweepers, 2 connections, a foreign annotation",
-            Size {
-                annotations: 1,
-                ..pairs
-            },
-        ),
-        ("2 connections, a failover", Size { failovers: 1, ..two }),
-        (
-            "2 sweepers, a failover",
-            Size {
-                failovers: 1,
-                connections: 1,
-                ..pairs
-            },
-        ),
-        (
-            "2 sweepers, 2 connections, a start limit",
-            Size {
-                start_limits: 1,
-                ..pairs
-            },
-        ),
-        (
-            "2 connections, slow starts, a hand",
-            Size {
-                starts_slowly: true,
-                hands: 1,
-                ..two
-            },
-        ),
-        (
-            "weaker fence: 2 sweepers, 2 connections",
-            Size { sweepers: 2, ..scale },
-        ),
-        (
-            "weaker fence: 2 sweepers, 2 faults",
-            Size {
-                sweepers: 2,
-                faults: 2,
-                connections: 1,
-                ..scale
-            },
-        ),
-        ("weaker fence: 2 connections, 2 hands", Size { hands: 2, ..scale }),
-        ("weaker fence: 2 connections, a loss", Size { losses: 1, ..scale }),
-        (
-            "weaker fence: 2 connections, a failover",
-            Size {
-                failovers: 1,
-                ..scale
-            },
-        ),
-        (
-            "weaker fence: 2 connections, slow starts, 2 wakers",
-            Size {
-                starts_slowly: true,
-                wakers: 2,
-                ..scale
-            },
-        ),
-    ]
-}
 
 /// Worlds in which a missing rule is looked for, the small ones first.
 fn small() -> Vec<Size> {
@@ -156,7 +62,7 @@ fn small() -> Vec<Size> {
 fn table(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "| World | States | Depth | Time | Result |")?;
     writeln!(out, "|---|---|---|---|---|")?;
-    for (name, size) in big() {
+    for (name, size) in WORLDS {
         let began = Instant::now();
         let found = explore(&Protocol::whole(size), LIMIT, false);
         let seconds = began.elapsed().as_secs_f32();

@@ -96,13 +96,18 @@ impl fmt::Display for Line<'_> {
             )?;
         }
         for sweeper in state.sweepers.iter().filter(|sweeper| **sweeper != Sweeper::Idle) {
-            write!(formatter, " | {sweeper:?}")?;
+            write!(formatter, " | sweeper {}", place(&format!("{sweeper:?}")))?;
         }
         for waker in state.wakers.iter().filter(|waker| **waker != Waker::Idle) {
-            write!(formatter, " | {waker:?}")?;
+            write!(formatter, " | waker {}", place(&format!("{waker:?}")))?;
         }
         Ok(())
     }
+}
+
+/// The name of the place alone; what was read or decided there shows in the steps before.
+fn place(debugged: &str) -> &str {
+    debugged.split_once(' ').map_or(debugged, |(name, _)| name)
 }
 
 struct Seen(Object);
