@@ -20,11 +20,15 @@ if record.state == 'waking' then
     file_wake('sweeper', 'start_limit', math.min(60000 * 2 ^ (attempts - 1), 900000))
     return answer(WAKE)
   end
+  if stale > 0 then
+    -- The silent have to end first: one of them could speak again in a session that is not fenced, and no open would write it.
+    look_again_at(now + grant.wait_ms)
+    return answer(STALE)
+  end
   redis.call('HDEL', session_key, 'attempts')
   if record.object == 'hibernated' then
     move('hibernated', next_generation(), 'sweeper', 'wake_given_up')
-    -- The silent ones still have to end.
-    if stale > 0 then look_again_at(now + grant.wait_ms) else redis.call('ZREM', deadlines_key, sid) end
+    redis.call('ZREM', deadlines_key, sid)
     return answer(WAITING)
   end
   -- What the object shows, not fenced: nobody knows the outcome of the attempts.

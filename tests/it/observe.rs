@@ -6,6 +6,7 @@ mod accepted;
 mod acting;
 mod bench;
 mod ends;
+mod given_up;
 mod late_patch;
 mod probe;
 mod rows;
