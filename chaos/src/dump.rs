@@ -56,6 +56,15 @@ pub async fn rows(pool: &PgPool) -> sqlx::Result<Vec<Row>> {
     Ok(rows.into_iter().map(row).collect())
 }
 
+/// Session and id of the rows of `connections` that have no end.
+///
+/// # Errors
+/// Postgres does not answer.
+pub async fn open_rows(pool: &PgPool) -> sqlx::Result<Vec<(String, String)>> {
+    let sql = "SELECT session_id, id FROM connections WHERE disconnected_at IS NULL";
+    sqlx::query_as(sql).fetch_all(pool).await
+}
+
 /// The rows of `session_events`.
 ///
 /// # Errors

@@ -110,7 +110,7 @@ async fn carry_out(line: &CommandLine) -> anyhow::Result<History> {
     let seed = line.seed.unwrap_or_else(rand::random);
     let length = Duration::from_secs_f64(line.minutes * 60.0);
     let mut mix = match line.kinds.first().map(String::as_str) {
-        None => mix::whole(),
+        None => mix::whole(seed),
         Some("short") => mix::short(seed, length),
         Some(_) => mix::aimed(&kinds(&line.kinds)?, [].into()),
     };

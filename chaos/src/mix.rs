@@ -25,17 +25,21 @@ pub struct Mix {
     pub flags: BTreeMap<String, String>,
 }
 
-/// Everything, as a run that counts has it.
+/// Everything, as a run that counts has it. By every other seed all processes lead, for good.
 #[must_use]
-pub fn whole() -> Mix {
+pub fn whole(seed: u64) -> Mix {
     Mix {
         kinds: Kind::ALL.to_vec(),
         density: Density {
             every: Duration::from_secs(16),
             holds_every: Duration::from_secs(21),
         },
-        flags: BTreeMap::new(),
+        flags: lease(if seed.is_multiple_of(2) { "always" } else { "redis" }),
     }
+}
+
+fn lease(kind: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([("sweeper-lease".to_owned(), kind.to_owned())])
 }
 
 /// A part of everything, drawn by the seed, close together: for runs of half a minute.
@@ -51,18 +55,16 @@ pub fn short(seed: u64, length: Duration) -> Mix {
     if random.random_bool(0.5) {
         kinds.extend(holding.first());
     }
-    let mut flags = BTreeMap::new();
-    let lease = *["redis", "redis", "always"]
+    let kind = *["redis", "redis", "always"]
         .choose(&mut random)
         .expect("it is not empty");
-    flags.insert("sweeper-lease".to_owned(), lease.to_owned());
     Mix {
         kinds,
         density: Density {
             every: Duration::from_secs(6),
             holds_every: length,
         },
-        flags,
+        flags: lease(kind),
     }
 }
 

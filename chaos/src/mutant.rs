@@ -77,7 +77,7 @@ pub const ALL: [Mutant; 12] = [
                 "if false then",
             ),
         ],
-        kinds: &[Kind::PlatformSlowReads, Kind::RedisFlush],
+        kinds: &[Kind::PlatformSlowReads],
         ..NONE
     },
     Mutant {

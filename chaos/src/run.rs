@@ -281,6 +281,10 @@ impl Stage {
             window: times.window,
             gap: times.gap(),
             by_hand: Mutex::default(),
+            all_lead: order
+                .flags
+                .get("sweeper-lease")
+                .is_some_and(|lease| lease == "always"),
             postgres: tokio::sync::Mutex::default(),
         });
         let planned = plan(order.seed, order.length, &order.kinds, order.density);
@@ -317,6 +321,7 @@ impl Stage {
         self.installation.mend().await?;
         let finals = rest::finals(&self.installation, &self.gateways, &history.run).await;
         rest::drained(&self.installation).await;
+        rest::rows_ended(&self.installation, &finals, &history.run).await;
         self.end.cancel();
         self.tasks.close();
         self.tasks.wait().await;

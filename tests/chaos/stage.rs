@@ -19,7 +19,11 @@ pub(crate) fn order(seed: u64, length: Duration, mix: Mix) -> Order {
         seed,
         length,
         desks: 40,
-        ..Order::new(PathBuf::from(env!("CARGO_BIN_EXE_connection-tracker")), postgres_url, mix)
+        ..Order::new(
+            PathBuf::from(env!("CARGO_BIN_EXE_connection-tracker")),
+            postgres_url,
+            mix,
+        )
     }
 }
 

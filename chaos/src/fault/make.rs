@@ -19,20 +19,15 @@ use crate::installation::{Installation, Seat};
 use crate::log::{Log, lock, now_ms};
 use crate::proxy::{Fault, FaultProxy};
 
-/// Points of the service at which it dies: before and after each write, those that are reached within seconds.
-const CRASH_POINTS: [&str; 26] = [
+/// Points of the service at which it dies: before and after each write. Those of [`LEADING`] only a process that leads
+/// comes to; the others each does within seconds.
+const CRASH_POINTS: [&str; 16] = [
     "connection_open-before",
     "connection_open-after",
     "connection_close-before",
     "connection_close-after",
     "connection_heartbeat-before",
     "connection_heartbeat-after",
-    "session_review-before",
-    "session_review-after",
-    "session_confirm-before",
-    "session_confirm-after",
-    "session_settle-before",
-    "session_settle-after",
     "session_observe-before",
     "session_observe-after",
     "wake_claim-before",
@@ -43,6 +38,14 @@ const CRASH_POINTS: [&str; 26] = [
     "wake_done-after",
     "platform-write-before",
     "platform-write-after",
+];
+const LEADING: [&str; 10] = [
+    "session_review-before",
+    "session_review-after",
+    "session_confirm-before",
+    "session_confirm-after",
+    "session_settle-before",
+    "session_settle-after",
     "history-commit-before",
     "history-commit-after",
     "history-trim-before",
@@ -65,6 +68,8 @@ pub struct Maker {
     pub gap: Duration,
     /// Sessions that a hand changed already: after three changes of one object the service leaves it alone.
     pub by_hand: Mutex<BTreeSet<String>>,
+    /// Whether every process leads, and so comes to the points of leaders.
+    pub all_lead: bool,
     /// Held while Postgres is broken: one of its faults would undo another.
     pub postgres: tokio::sync::Mutex<()>,
 }
@@ -197,7 +202,9 @@ impl Maker {
                 seat.process.lock().await.thaw()?;
             }
             _ => {
-                let point = *CRASH_POINTS.choose(random).expect("it is not empty");
+                let of_leaders = LEADING.iter().filter(|_| self.all_lead);
+                let points: Vec<&str> = CRASH_POINTS.iter().chain(of_leaders).copied().collect();
+                let point = *points.choose(random).expect("it is not empty");
                 // Not always at the first time the point is reached.
                 let chance = *[100, 50, 10].choose(random).expect("it is not empty");
                 let before = seat.crashes.load(Ordering::Relaxed);
@@ -261,8 +268,8 @@ impl Maker {
                 json!({ "verb": "patch", "times": random.random_range(1..15), "action": { "status": status, "retry_after_s": 1 } })
             }
             Kind::PlatformSlowReads => {
-                let delay_ms = random.random_range(200..1_800);
-                json!({ "verb": "get", "times": random.random_range(5..25), "action": { "delay_ms": delay_ms } })
+                let delay_ms = random.random_range(500..2_800);
+                json!({ "verb": "get", "times": random.random_range(5..40), "action": { "delay_ms": delay_ms } })
             }
             Kind::PlatformHoldsPatches => {
                 let state = *["hibernated", "hibernated", "running"]

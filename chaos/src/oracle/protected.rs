@@ -6,7 +6,7 @@ use crate::history::{Call, Outcome, Patch};
 
 /// From its confirmation to its arrival a patch takes this long at most where nothing holds it up; generous, for a
 /// machine that does other things.
-const UNDER_WAY_MS: i64 = 1_500;
+const UNDER_WAY_MS: i64 = 1_200;
 
 /// Accepted hibernations of the service (or of others) under a connection that was safe from them.
 pub(super) fn hibernated_under_users(book: &Book<'_>, ours: bool) -> Vec<Violation> {

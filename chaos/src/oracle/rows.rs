@@ -38,8 +38,11 @@ pub(super) fn complete(book: &Book<'_>, counts: &mut Counts) -> Vec<Violation> {
         let created =
             (life.opens()).filter(|open| matches!(open.outcome, Outcome::Opened { created: true, .. }));
         let acknowledged: Vec<i64> = created.map(|open| open.answered_ms).collect();
-        if of_connection.len() < acknowledged.len() {
-            let missing = acknowledged.len() - of_connection.len();
+        // After a loss a connection that opens again goes on in the row it had.
+        let goes_on = |pair: &&[i64]| book.has_loss(pair[0], pair[1]);
+        let needed = acknowledged.len() - acknowledged.windows(2).filter(goes_on).count();
+        if of_connection.len() < needed {
+            let missing = needed - of_connection.len();
             let excused = acknowledged.iter().filter(|at| was_lost(book, **at)).count();
             if excused >= missing {
                 counts.lost_with_redis += missing;

@@ -9,6 +9,7 @@ use reqwest::Client;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use crate::dump;
 use crate::gateway::Gateway;
 use crate::history::{Final, Run};
 use crate::installation::Installation;
@@ -115,6 +116,29 @@ async fn ask(installation: &Arc<Installation>, path: &str) -> Option<(u16, Value
         }
     }
     None
+}
+
+/// Waits until every row without an end belongs to a connection that a gateway holds: rows that lost their connection
+/// with the data of Redis are ended by a second pass, two holds after the loss.
+pub(super) async fn rows_ended(installation: &Arc<Installation>, finals: &[Final], run: &Run) {
+    let held: BTreeSet<(&str, &str)> = (finals.iter())
+        .flat_map(|end| {
+            end.held
+                .iter()
+                .map(|connection| (end.session.as_str(), connection.as_str()))
+        })
+        .collect();
+    let end = Instant::now() + Duration::from_millis(run.hold_ms.unsigned_abs()) * 2 + GRACE;
+    while Instant::now() < end {
+        if let Ok(open) = dump::open_rows(installation.database.pool()).await
+            && open
+                .iter()
+                .all(|(session, id)| held.contains(&(session.as_str(), id.as_str())))
+        {
+            return;
+        }
+        sleep(Duration::from_millis(300)).await;
+    }
 }
 
 /// Waits until nothing waits in Redis to be written to Postgres.
