@@ -14,7 +14,8 @@ if redis.call('ZSCORE', connections_key, cid) then
   return { OK }
 end
 local closed_at, keep = string.match(redis.call('HGET', details_key, cid) or '', '^{"closed_at":(%d+),"keep_ms":(%d+)')
-if closed_at and closed_at + keep > now and closed_at - now < 1000 then return { CLOSED } end
+-- One from further ahead than a step that is tolerated (settings.backward_ms) is void, for an open as for this.
+if closed_at and closed_at + keep > now and closed_at - now <= 500 then return { CLOSED } end
 -- A provisional one, brought back from Postgres: only an open looks at state and fence.
 if redis.call('ZSCORE', connections_key, '?' .. cid) then return { NOT_TRACKED } end
 local state = redis.call('HGET', session_key, 'state')

@@ -2,8 +2,8 @@
  * The wall clock of one process, moved by a test. Preloaded into a redis-server of the test's own.
  *
  * gettimeofday, clock_gettime and time answer the true time plus an offset; the monotonic clocks stay true,
- * as they do on a machine whose wall clock is set. The offset, in microseconds, is the one number of the
- * file that CLOCK_OFFSET_FILE names. It is mapped, so that a change takes effect at the next reading, for
+ * as they do on a machine whose wall clock is set. The offset, in microseconds, is the first number of the
+ * file that CLOCK_OFFSET_FILE names; where the second is not 0, the clock stands still at that instant. It is mapped, so that a change takes effect at the next reading, for
  * all threads at once, without a call.
  *
  * The kernel is asked by syscall and not by the next symbol: looking that up allocates, and the allocator
@@ -19,22 +19,23 @@
 #include <time.h>
 #include <unistd.h>
 
-static const int64_t *offset_us;
+static const int64_t *numbers;
 
 __attribute__((constructor)) static void map_the_offset(void) {
     const char *path = getenv("CLOCK_OFFSET_FILE");
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    void *page = file < 0 ? MAP_FAILED : mmap(NULL, sizeof *offset_us, PROT_READ, MAP_SHARED, file, 0);
+    void *page = file < 0 ? MAP_FAILED : mmap(NULL, 2 * sizeof *numbers, PROT_READ, MAP_SHARED, file, 0);
     /* A clock that silently stays true would let every test of a step pass. */
     if (page == MAP_FAILED) _exit(97);
-    offset_us = page;
+    numbers = page;
     close(file);
 }
 
 /* Before the constructor has run, the allocator may ask already: then the time is the true one. */
 static void move(struct timespec *now) {
-    int64_t by = offset_us ? __atomic_load_n(offset_us, __ATOMIC_RELAXED) : 0;
-    int64_t us = (int64_t)now->tv_sec * 1000000 + now->tv_nsec / 1000 + by;
+    int64_t by = numbers ? __atomic_load_n(numbers, __ATOMIC_RELAXED) : 0;
+    int64_t still = numbers ? __atomic_load_n(numbers + 1, __ATOMIC_RELAXED) : 0;
+    int64_t us = still ? still : (int64_t)now->tv_sec * 1000000 + now->tv_nsec / 1000 + by;
     now->tv_nsec = us % 1000000 * 1000 + now->tv_nsec % 1000;
     now->tv_sec = us / 1000000;
 }

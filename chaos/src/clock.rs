@@ -1,5 +1,5 @@
 //! A wall clock of its own for a server: `clock.c`, compiled with the linker that Rust needs anyway,
-//! preloaded, and moved by one number in a file.
+//! preloaded, and moved or stopped by two numbers in a file.
 
 use std::fs::File;
 use std::io;
@@ -20,7 +20,7 @@ const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/clock.c");
 pub fn preload(server: &mut Command, directory: &Path) -> io::Result<()> {
     let (library, offset) = (directory.join(LIBRARY), directory.join(OFFSET));
     if !library.exists() {
-        std::fs::write(&offset, 0_i64.to_ne_bytes())?;
+        std::fs::write(&offset, [0; 16])?;
         let compiled = Command::new("cc")
             .args(["-shared", "-fPIC", "-O2", "-o"])
             .arg(&library)
@@ -39,13 +39,40 @@ pub fn preload(server: &mut Command, directory: &Path) -> io::Result<()> {
 /// # Errors
 /// No server was started with a clock of this directory.
 pub fn step(directory: &Path, by_ms: i64) -> io::Result<()> {
-    let file = File::options()
+    let (offset_us, still_us) = read(directory)?;
+    let by_us = by_ms * 1_000;
+    match still_us {
+        0 => write(directory, 0, offset_us + by_us),
+        still_us => write(directory, 8, still_us + by_us),
+    }
+}
+
+/// Stops a clock at an instant, in ms since 1970; from then on only [`step`] moves it.
+///
+/// # Errors
+/// No server was started with a clock of this directory.
+pub fn stop(directory: &Path, at_ms: i64) -> io::Result<()> {
+    write(directory, 8, at_ms * 1_000)
+}
+
+fn open(directory: &Path) -> io::Result<File> {
+    File::options()
         .read(true)
         .write(true)
-        .open(directory.join(OFFSET))?;
-    let mut bytes = [0; 8];
-    file.read_exact_at(&mut bytes, 0)?;
-    let offset = i64::from_ne_bytes(bytes) + by_ms * 1_000;
-    // Eight aligned bytes of one page: the server reads the old number or the new one.
-    file.write_all_at(&offset.to_ne_bytes(), 0)
+        .open(directory.join(OFFSET))
+}
+
+fn read(directory: &Path) -> io::Result<(i64, i64)> {
+    let file = open(directory)?;
+    let number = |at| {
+        let mut bytes = [0; 8];
+        file.read_exact_at(&mut bytes, at)
+            .map(|()| i64::from_ne_bytes(bytes))
+    };
+    Ok((number(0)?, number(8)?))
+}
+
+/// Eight aligned bytes of one page: the server reads the old number or the new one.
+fn write(directory: &Path, at: u64, number: i64) -> io::Result<()> {
+    open(directory)?.write_all_at(&number.to_ne_bytes(), at)
 }

@@ -20,6 +20,7 @@ mod kubernetes;
 mod kubernetes_events;
 mod leadership;
 mod lua;
+mod machine;
 mod observe;
 mod platform;
 mod predictions;

@@ -7,7 +7,6 @@
 //! What a test asserts stays in the test.
 
 pub(crate) mod api_server;
-pub(crate) mod clock;
 pub(crate) mod cluster;
 pub(crate) mod front;
 pub(crate) mod haproxy;

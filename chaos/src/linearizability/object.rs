@@ -111,9 +111,9 @@ impl Object {
             (Action::Open, None) => (true, open),
             (Action::Close, None | Some(Answer::Ended)) => (true, Connection::Closed),
             (Action::Open, Some(Answer::Created)) => (may_be_gone, open),
-            (Action::Open, Some(Answer::Known)) | (Action::Heartbeat, Some(Answer::Refreshed)) => {
-                (may_be_there, open)
-            }
+            // The service itself asks Redis again when an answer is lost, and then finds what it has just opened.
+            (Action::Open, Some(Answer::Known)) => (may_be_there || may_be_gone, open),
+            (Action::Heartbeat, Some(Answer::Refreshed)) => (may_be_there, open),
             (Action::Open | Action::Heartbeat, Some(Answer::RefusedAsClosed)) => {
                 (may_be_closed, Connection::Closed)
             }

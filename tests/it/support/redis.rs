@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use connection_tracker_chaos::clock;
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{self, AsyncConnectionConfig, Client, RedisResult, Value};
 
-use super::{SOON, clock, eventually, free_port, signal};
+use super::{SOON, eventually, free_port, signal};
 
 /// Which Redis a cluster uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,7 +218,12 @@ impl Redis {
 
     /// Moves the wall clock of the server by so many milliseconds, at once; its monotonic clock stays true.
     pub(crate) fn step_clock(&self, by_ms: i64) {
-        clock::step(self.own().directory.path(), by_ms);
+        clock::step(self.own().directory.path(), by_ms).unwrap();
+    }
+
+    /// Stops the wall clock of the server at an instant: from then on only [`Self::step_clock`] moves it.
+    pub(crate) fn stop_clock(&self, at_ms: i64) {
+        clock::stop(self.own().directory.path(), at_ms).unwrap();
     }
 
     /// The same, but reading its data takes it so many microseconds a key, during which it answers LOADING.
@@ -261,7 +267,7 @@ fn command(port: u16, choice: RedisChoice, directory: &Path) -> Command {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     if choice == RedisChoice::OwnClock {
-        clock::preload(&mut command, directory);
+        clock::preload(&mut command, directory).unwrap();
     }
     if choice == RedisChoice::OwnCluster {
         // The default would be port + 10000, which may be above 65535 or taken.
