@@ -58,24 +58,30 @@ macro_rules! crash_point {
 /// Whether a rule is broken here.
 macro_rules! is_broken {
     ($name:expr) => {
-        (|| {
+        $crate::failpoint::ask(|| {
             fail::fail_point!($name, |_| true);
             false
-        })()
+        })
     };
 }
 
 /// What the action of a point returns, where it is on.
 macro_rules! returned {
     ($name:expr) => {
-        (|| -> Option<String> {
+        $crate::failpoint::ask(|| -> Option<String> {
             fail::fail_point!($name, |text| text);
             None
-        })()
+        })
     };
 }
 
 pub(crate) use {crash_point, is_broken, returned};
+
+/// A failpoint returns from the function it stands in: this closure.
+#[inline]
+pub(crate) fn ask<T>(point: impl FnOnce() -> T) -> T {
+    point()
+}
 
 /// Not by an unwinding end: nothing is flushed, closed or given back.
 #[inline]

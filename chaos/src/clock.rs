@@ -40,10 +40,10 @@ pub fn preload(server: &mut Command, directory: &Path) -> io::Result<()> {
 /// No server was started with a clock of this directory.
 pub fn step(directory: &Path, by_ms: i64) -> io::Result<()> {
     let (offset_us, still_us) = read(directory)?;
-    let by_us = by_ms * 1_000;
+    let step_us = by_ms * 1_000;
     match still_us {
-        0 => write(directory, 0, offset_us + by_us),
-        still_us => write(directory, 8, still_us + by_us),
+        0 => write(directory, 0, offset_us + step_us),
+        still_us => write(directory, 8, still_us + step_us),
     }
 }
 

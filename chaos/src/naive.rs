@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 use tokio::time::{Instant, interval};
 
@@ -15,6 +16,8 @@ use crate::platform::Platform;
 
 /// How often it looks, as the service's own sweeper does.
 const EVERY: Duration = Duration::from_millis(500);
+/// Sessions looked at side by side.
+const AT_ONCE: usize = 16;
 
 /// One culler.
 #[derive(Debug)]
@@ -40,23 +43,38 @@ impl Culler {
         for turn in 0.. {
             ticks.tick().await;
             let replica = &self.replicas[turn % self.replicas.len()];
-            for session in self.platform.running().await {
-                let url = format!("{replica}/v1/sessions/{session}/connections/count");
-                match count(&http, &url).await {
-                    Some(0) => {
-                        let since = *idle_since.entry(session.clone()).or_insert_with(Instant::now);
-                        if since.elapsed() >= self.idle_timeout {
-                            self.platform.set_by_hand(&session, "hibernated").await;
-                            idle_since.remove(&session);
-                        }
-                    }
-                    Some(_) => {
-                        idle_since.remove(&session);
-                    }
-                    None => {}
-                }
-            }
+            let looks = stream::iter(self.platform.running().await).map(|session| {
+                let since = idle_since.get(&session).copied();
+                self.look(&http, replica, session, since)
+            });
+            // Several at a time, as controllers with a few workers do.
+            let looked: Vec<_> = looks.buffer_unordered(AT_ONCE).collect().await;
+            idle_since = looked
+                .into_iter()
+                .filter_map(|(session, since)| Some((session, since?)))
+                .collect();
         }
+    }
+
+    /// One session: since when it is idle by what is known now.
+    async fn look(
+        &self,
+        http: &reqwest::Client,
+        replica: &str,
+        session: String,
+        since: Option<Instant>,
+    ) -> (String, Option<Instant>) {
+        let url = format!("{replica}/v1/sessions/{session}/connections/count");
+        let since = match count(http, &url).await {
+            Some(0) => Some(since.unwrap_or_else(Instant::now)),
+            Some(_) => None,
+            None => since,
+        };
+        if since.is_some_and(|since| since.elapsed() >= self.idle_timeout) {
+            self.platform.set_by_hand(&session, "hibernated").await;
+            return (session, None);
+        }
+        (session, since)
     }
 }
 

@@ -115,15 +115,11 @@ impl CustomResource {
             "resourceVersion": version,
             "annotations": {(GENERATION_ANNOTATION): generation.to_string()},
         });
-        for (broken, field) in [
-            ("patch-without-version", "resourceVersion"),
-            ("patch-without-generation", "annotations"),
-        ] {
-            if is_broken!(broken) {
-                patch["metadata"]
-                    .as_object_mut()
-                    .map(|metadata| metadata.remove(field));
-            }
+        if is_broken!("patch-without-version") {
+            patch["metadata"]["resourceVersion"].take();
+        }
+        if is_broken!("patch-without-generation") {
+            patch["metadata"]["annotations"].take();
         }
         self.send(WRITING, place, patch).await
     }

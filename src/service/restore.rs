@@ -91,10 +91,14 @@ impl Restorer {
     pub fn start(self, mut leadership: Leadership, tasks: &Tasks) {
         let stopping = tasks.stopping();
         tasks.spawn_essential("restore", async move {
-            // Soon after the start of a term too: the leader before may have died in between.
-            let mut reconcile_at = Instant::now() + self.hold * 2;
-            let mut is_told = false;
-            while lease::leading(&mut leadership, &stopping).await.is_some() {
+            let mut reconcile_at = Instant::now();
+            let (mut term, mut is_told) = (None, false);
+            while let Some(current) = lease::leading(&mut leadership, &stopping).await {
+                if term.replace(current) != Some(current) {
+                    // Soon after the start of each term too: the leader before may have brought connections back and
+                    // died before it came to those that nobody opened again.
+                    reconcile_at = Instant::now() + self.hold * 2;
+                }
                 tokio::select! {
                     () = stopping.cancelled() => break,
                     () = self.is_due.notified() => {}

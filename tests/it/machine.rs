@@ -4,6 +4,7 @@
 //! `connections`: each answer about connections, and the history. `sleep`: sessions that sleep and wake, judged by what was
 //! acknowledged and what the platform accepted. A failure prints the steps that led to it, one a line.
 
+mod actors;
 mod bench;
 mod connections;
 mod reference;

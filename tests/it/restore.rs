@@ -1,5 +1,6 @@
 //! Connections that Postgres still has open come back after Redis lost its data, for the time of the hold.
 
+mod next_leader;
 mod outage;
 mod provisional;
 

@@ -40,7 +40,9 @@ pub fn plan(seed: u64, length: Duration, kinds: &[Kind], density: Density) -> Ve
     let (holding, passing): (Vec<Kind>, Vec<Kind>) =
         kinds.iter().partition(|kind| kind.effect() != Effect::None);
     for kind in passing {
-        let count = (length.as_secs_f64() / density.every.as_secs_f64())
+        // Not every crash point is reached in its time.
+        let times = if kind == Kind::ReplicaCrash { 2.0 } else { 1.0 };
+        let count = (times * length.as_secs_f64() / density.every.as_secs_f64())
             .ceil()
             .max(1.0);
         let stratum = length.div_f64(count);

@@ -68,7 +68,7 @@ pub(super) fn partitions(book: &Book<'_>) -> Vec<Violation> {
             }
             let user = book.lives_of(&patch.session).find(|(_, life)| {
                 let was_there = life.signs().any(|sign| {
-                    sign.sent_ms > cut.from_ms - run.interval_ms
+                    sign.sent_ms > cut.from_ms - 2 * run.interval_ms
                         && sign.answered_ms <= cut.from_ms
                         && sign.answered_ms < patch.received_ms
                 });

@@ -53,8 +53,14 @@ fn told_closed(life: &Life<'_>, call: &Call) -> Option<String> {
 
 /// Not known any more although it had been heard of within the window.
 fn killed(book: &Book<'_>, life: &Life<'_>, call: &Call) -> Option<String> {
-    let is_unknown = matches!(&call.outcome, Outcome::Refused { reason } if reason == "not_tracked");
-    if !is_unknown || call.what != Asked::Heartbeat || life.left_ms() <= call.answered_ms {
+    let Outcome::Refused { reason } = &call.outcome else {
+        return None;
+    };
+    let is_asleep = reason == "session_hibernated";
+    if !(is_asleep || reason == "not_tracked")
+        || call.what != Asked::Heartbeat
+        || life.left_ms() <= call.answered_ms
+    {
         return None;
     }
     let sign = life
@@ -64,6 +70,7 @@ fn killed(book: &Book<'_>, life: &Life<'_>, call: &Call) -> Option<String> {
     let silence = call.answered_ms - sign.sent_ms;
     let open = life.opens().rev().find(|open| open.answered_ms <= call.sent_ms)?;
     let is_lost = book.has_loss(open.sent_ms - LATE_MS, call.answered_ms);
-    (silence < book.history.run.window_ms - NUDGES_MS && !is_lost)
-        .then(|| format!("not tracked any more {silence} ms after it was last heard of"))
+    // Not tracked after a loss has its gateway open it again; told that the session sleeps, it would be cut off.
+    (silence < book.history.run.window_ms - NUDGES_MS && (is_asleep || !is_lost))
+        .then(|| format!("{reason} {silence} ms after it was last heard of"))
 }

@@ -14,7 +14,8 @@ pub(super) fn where_they_belong(book: &Book<'_>) -> Vec<Violation> {
             ("running", 2)
         };
         let is_right = end.state == wanted && end.object == wanted;
-        if !is_gone && !(is_right && end.active == end.held.len() as u64) {
+        let is_counted = end.active == end.held.len() as u64;
+        if !(is_gone || is_right && is_counted) {
             found.push(Violation {
                 invariant: if is_right { 3 } else { invariant },
                 session: end.session.clone(),

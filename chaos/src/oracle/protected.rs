@@ -60,7 +60,7 @@ fn is_safe(book: &Book<'_>, open: &Call, patch: &Patch) -> bool {
         .iter()
         .filter(|call| call.sent_ms >= open.sent_ms && call.answered_ms < patch.at_ms);
     let mut wakes = book.patches(&patch.session);
-    since.any(|call| runs(call))
+    since.any(runs)
         || wakes.any(|wake| {
             let is_wake = wake.is_ours && wake.is_accepted() && wake.state.as_deref() == Some("running");
             is_wake && (open.answered_ms..patch.at_ms).contains(&wake.at_ms)

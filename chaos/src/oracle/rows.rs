@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::book::{Book, Life};
 use super::{Counts, Violation};
-use crate::history::{Asked, Effect, Outcome, Row};
+use crate::history::{Asked, Effect, FaultSpan, Outcome, Row};
 
 /// What was acknowledged so long before a loss has been drained, where Postgres was there and somebody led.
 const DRAINED_MS: i64 = 5_000;
@@ -94,10 +94,9 @@ pub(super) fn complete(book: &Book<'_>, counts: &mut Counts) -> Vec<Violation> {
 
 /// Whether an open acknowledged at this instant may have been lost before it was drained.
 fn was_lost(book: &Book<'_>, at_ms: i64) -> bool {
-    let loses =
-        |fault: &&crate::history::FaultSpan| matches!(fault.effect, Effect::LosesAll | Effect::LosesTail);
-    let mut losses = book.faults(at_ms, at_ms + DRAINED_LATE_MS).filter(loses);
-    losses.any(|loss| {
+    let is_loss = |fault: &&FaultSpan| matches!(fault.effect, Effect::LosesAll | Effect::LosesTail);
+    let mut after = book.faults(at_ms, at_ms + DRAINED_LATE_MS).filter(is_loss);
+    after.any(|loss| {
         let held_up = |kind: &str| {
             kind.starts_with("postgres_")
                 || kind.starts_with("replica_")
@@ -121,10 +120,7 @@ fn wrong_reason(book: &Book<'_>, life: &Life<'_>, rows: &[&Row]) -> Option<Strin
     {
         return None;
     }
-    let sign = life
-        .signs()
-        .filter(|sign| sign.answered_ms <= close.sent_ms)
-        .next_back()?;
+    let sign = life.signs().rfind(|sign| sign.answered_ms <= close.sent_ms)?;
     let is_live = close.answered_ms - sign.sent_ms < book.history.run.window_ms;
     let was_calm = book
         .faults(sign.sent_ms, close.answered_ms)

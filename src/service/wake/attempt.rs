@@ -125,16 +125,13 @@ impl Waker {
     async fn accepted(&self, entry: &WakeEntry, object: PlatformObject) -> Result<Attempt, StoreError> {
         let version = object.version.clone();
         // Without an annotation it is known only from this answer that the object runs by this wake.
-        let is_unmarked = self.lasts().is_some() || is_broken!("patch-without-generation");
-        let shown = is_unmarked.then(|| {
-            if object.is_ready {
-                Shown::Ready
-            } else if object.is_probing {
-                Shown::Probing
-            } else {
-                Shown::Starting
-            }
-        });
+        let is_shown = self.lasts().is_some() || is_broken!("patch-without-generation");
+        let shown = match (is_shown, object.is_ready, object.is_probing) {
+            (false, _, _) => None,
+            (true, true, _) => Some(Shown::Ready),
+            (true, false, true) => Some(Shown::Probing),
+            (true, false, false) => Some(Shown::Starting),
+        };
         // First what the answer shows (the session may be ready at once), then the entry.
         self.observe(object).await?;
         Ok(match self.store.wake_done(entry, &version, shown).await? {

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::RedisStore;
 use super::call::{Call, Lane};
 use super::code::Code;
-use super::keys::{Partition, SessionKey};
+use super::keys::{Partition, PartitionKey, SessionKey};
 use super::reply::{self, Reply};
 use super::script::{CONNECTION_CLASSIFY, CONNECTION_HEARTBEAT};
 use crate::domain::{ConnectionId, SessionId};
@@ -279,8 +279,11 @@ impl RedisStore {
         let calls = targets
             .iter()
             .map(|target| {
-                let keys = [SessionKey::Session, SessionKey::Connections, SessionKey::Details]
+                let partition = Partition::of(&target.session);
+                let guard = self.keys.of_partition(partition, PartitionKey::Guard);
+                let of_session = [SessionKey::Session, SessionKey::Connections, SessionKey::Details]
                     .map(|key| self.keys.of_session(&target.session, key));
+                let keys = std::iter::once(guard).chain(of_session);
                 Call::new(&CONNECTION_CLASSIFY, keys).arg(&target.connection)
             })
             .collect();

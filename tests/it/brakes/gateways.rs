@@ -179,6 +179,7 @@ impl Halves {
     }
 }
 
+/// Invariant 7, race R11.
 #[tokio::test]
 async fn half_of_the_gateways_gone_for_good_expires_slowly_and_sleeps_slowly() {
     let halves = Halves::connected().await;
@@ -244,6 +245,7 @@ async fn half_of_the_gateways_gone_for_good_expires_slowly_and_sleeps_slowly() {
     );
 }
 
+/// Invariant 7.
 #[tokio::test]
 async fn gateway_that_returns_within_the_hold_finds_everybody_awake() {
     let halves = Halves::connected().await;

@@ -34,6 +34,7 @@ async fn started() -> TestCluster {
     cluster
 }
 
+/// Invariant 9, race R19.
 #[tokio::test]
 async fn opening_is_new_once_and_safe_to_repeat() {
     let cluster = started().await;
@@ -96,6 +97,7 @@ async fn closing_twice_is_success_and_one_row_of_history() {
     );
 }
 
+/// Invariant 9, race R13.
 #[tokio::test]
 async fn late_heartbeat_does_not_resurrect_a_closed_connection() {
     let cluster = started().await;
@@ -127,6 +129,7 @@ async fn heartbeat_of_an_unknown_connection_is_not_tracked_and_makes_none() {
     assert_eq!(api.live("s").await, ["c"]);
 }
 
+/// Invariant 9.
 #[tokio::test]
 async fn close_that_overtakes_its_open_leaves_no_ghost() {
     let cluster = started().await;
@@ -140,6 +143,7 @@ async fn close_that_overtakes_its_open_leaves_no_ghost() {
     assert_eq!(api.count("s").await, 0);
 }
 
+/// Race R11.
 #[tokio::test]
 async fn expired_connection_ends_at_its_last_heartbeat_and_its_id_opens_again_as_a_new_row() {
     let cluster = started().await;
@@ -233,6 +237,7 @@ async fn heartbeat_keeps_a_connection_that_would_have_expired() {
     api.heartbeat("s", "c").await.expect(200);
 }
 
+/// Race R23.
 #[tokio::test]
 async fn termination_of_the_session_ends_its_connections_for_good() {
     let cluster = started().await;

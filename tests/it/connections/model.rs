@@ -202,6 +202,7 @@ async fn agrees(seed: u64) {
     assert_eq!(ended, wanted, "seed {seed}: each end once");
 }
 
+/// Invariant 3.
 #[tokio::test]
 async fn count_list_and_history_equal_the_model_under_random_calls() {
     for seed in 1..=4 {

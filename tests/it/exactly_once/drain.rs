@@ -112,6 +112,7 @@ impl Bench {
     }
 }
 
+/// Invariant 4.
 #[tokio::test]
 async fn what_was_committed_and_not_trimmed_is_written_again_and_changes_nothing() {
     let bench = Bench::start().await;

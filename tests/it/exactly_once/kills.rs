@@ -26,6 +26,7 @@ fn number(name: &str, default: u32) -> u32 {
     value.map_or(default, |value| value.parse().unwrap())
 }
 
+/// Invariant 4.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_kills_under_load_lose_nothing_and_double_nothing() {
     let kills = number("TRACKER_TEST_KILLS", 50);

@@ -114,6 +114,7 @@ async fn nothing_sleeps_or_expires_before_a_full_hold(loss: Loss) {
     assert_eq!(put_to_sleep(&cluster, "used", since).await, Vec::<i64>::new());
 }
 
+/// Invariant 6, race R8.
 #[tokio::test]
 async fn after_flushall_nothing_sleeps_or_expires_before_a_full_hold() {
     nothing_sleeps_or_expires_before_a_full_hold(Loss::Flush).await;

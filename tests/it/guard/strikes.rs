@@ -27,11 +27,13 @@ async fn a_minute_back_under_a_thousand_connections_costs_nobody() {
     a_step_costs_nobody(-MINUTE_MS, "clock_stepped_back").await;
 }
 
+/// Invariant 6.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_day_ahead_under_a_thousand_connections_costs_nobody() {
     a_step_costs_nobody(DAY_MS, "gap").await;
 }
 
+/// Invariant 6.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_day_back_under_a_thousand_connections_costs_nobody() {
     a_step_costs_nobody(-DAY_MS, "clock_stepped_back").await;

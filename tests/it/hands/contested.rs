@@ -46,6 +46,7 @@ async fn metric(cluster: &TestCluster, name: &str) -> u64 {
     line.unwrap().rsplit_once(' ').unwrap().1.parse().unwrap()
 }
 
+/// Invariant 2, its exception of three flips.
 #[tokio::test]
 async fn the_third_hibernation_by_hand_within_the_window_stands_until_a_person_wakes_it() {
     let cluster = TestCluster::one().await.armed().await;

@@ -8,6 +8,7 @@ use super::{explain, holding, keep};
 use crate::sessions::steps::{asleep, look, running};
 use crate::support::{TestCluster, eventually, user};
 
+/// Invariant 14.
 #[tokio::test]
 async fn each_fact_is_told_and_holds_exactly_when_it_does() {
     let cluster = TestCluster::one().await;

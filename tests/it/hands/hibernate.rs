@@ -8,6 +8,7 @@ use super::{ask, keep};
 use crate::sessions::steps::{events, look, running};
 use crate::support::{TestCluster, throughout, user};
 
+/// Invariant 1, its exception `force`.
 #[tokio::test]
 async fn a_session_in_use_sleeps_only_by_force_and_then_stays_asleep() {
     let cluster = TestCluster::one().await.armed().await;

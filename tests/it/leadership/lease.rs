@@ -75,6 +75,7 @@ async fn are_recorded(cluster: &TestCluster, terms: &[u64]) {
     .await;
 }
 
+/// Race R9.
 #[tokio::test]
 async fn one_leads_and_when_it_is_killed_the_other_takes_over_with_a_higher_term() {
     let cluster = observed().await;
@@ -107,6 +108,7 @@ async fn a_leader_that_stops_hands_over_at_once() {
     assert!(first.ended(SOON).await.success(), "{}", first.log());
 }
 
+/// Invariant 8, race R10.
 #[tokio::test]
 async fn a_leader_frozen_past_its_lease_cannot_carry_out_what_it_had_decided() {
     let cluster = observed().await;

@@ -175,6 +175,7 @@ fn window_ms() -> i64 {
     i64::try_from(PACE.window.as_millis()).unwrap()
 }
 
+/// Invariants 1 and 2.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_leaders_among_many_users_hurt_nobody_and_bring_every_session_where_it_belongs() {
     let cluster = TestCluster::builder()

@@ -70,6 +70,7 @@ async fn both_answered(cluster: &TestCluster) -> Vec<Option<u64>> {
     .await
 }
 
+/// Invariant 8.
 #[tokio::test]
 async fn one_decision_carried_out_by_both_is_written_once() {
     let cluster = held_by_both().await;

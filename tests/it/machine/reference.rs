@@ -173,13 +173,26 @@ impl Reference {
         }
     }
 
-    /// `connection_heartbeat`, and `connection_classify` for what it misses.
-    pub(super) fn connection_heartbeat(&mut self, id: usize) -> Heartbeat {
-        if let Some(score) = self.scores.get_mut(&id) {
-            *score = self.now;
-            return Heartbeat::Refreshed;
+    /// `connection_heartbeat` of a batch, and `connection_classify` for what it misses: also what was refreshed in
+    /// the same ms already.
+    pub(super) fn connection_heartbeats(&mut self, ids: &[usize]) -> Vec<Heartbeat> {
+        let mut misses = false;
+        for id in ids {
+            match self.scores.get_mut(id) {
+                Some(score) if *score != self.now => *score = self.now,
+                _ => misses = true,
+            }
         }
-        if self.tombstone_left(id) > 0 {
+        if misses {
+            self.guard();
+        }
+        ids.iter().map(|id| self.classify(*id)).collect()
+    }
+
+    fn classify(&self, id: usize) -> Heartbeat {
+        if self.scores.contains_key(&id) {
+            Heartbeat::Refreshed
+        } else if self.tombstone_left(id) > 0 {
             Heartbeat::Closed
         } else {
             Heartbeat::NotTracked

@@ -4,38 +4,33 @@
 use connection_tracker::domain::connection::Intent;
 use connection_tracker::domain::platform_object::{Desired, PlatformObject};
 use connection_tracker::domain::{Generation, SessionState};
-use connection_tracker::store::redis::{
-    Claim, Confirmation, Grant, HeartbeatOutcome, Observation, OpenReply, ReviewOutcome, SweptPartition,
-    WakeConfirmation, WakeEntry,
-};
+use connection_tracker::store::redis::{HeartbeatOutcome, Observation, OpenReply, SweptPartition, WakeEntry};
 
 use super::bench::{Bench, WINDOW_MS};
 
-/// How long a claim lasts.
-const CLAIM_MS: u64 = 15_000;
 pub(super) const NAMES: [&str; 2] = ["c0", "c1"];
 
 /// The object as the platform has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Object {
-    runs: bool,
-    annotation: Option<u64>,
-    version: u64,
+pub(super) struct Object {
+    pub(super) runs: bool,
+    pub(super) annotation: Option<u64>,
+    pub(super) version: u64,
 }
 
 /// A write on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Patch {
-    runs: bool,
-    generation: u64,
-    version: u64,
+pub(super) struct Patch {
+    pub(super) runs: bool,
+    pub(super) generation: u64,
+    pub(super) version: u64,
     /// Number of the actor that waits for the answer.
-    actor: usize,
+    pub(super) actor: usize,
 }
 
 /// Where an actor stands; 0 and 1 sweep, 2 and 3 wake.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-enum Actor {
+pub(super) enum Actor {
     #[default]
     Idle,
     /// Decided, or claimed.
@@ -60,16 +55,16 @@ pub(super) enum Held {
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) bench: Bench,
-    object: Object,
+    pub(super) object: Object,
     /// Versions the watch has not delivered.
-    events: Vec<Object>,
-    patches: Vec<Patch>,
-    actors: [Actor; 4],
+    pub(super) events: Vec<Object>,
+    pub(super) patches: Vec<Patch>,
+    pub(super) actors: [Actor; 4],
     pub(super) held: [Held; 2],
     /// Generations of ours that the platform accepted: the last, and the last wake.
-    accepted: (u64, u64),
+    pub(super) accepted: (u64, u64),
     hands: usize,
-    is_foreign: bool,
+    pub(super) is_foreign: bool,
     has_lost: bool,
 }
 
@@ -118,7 +113,7 @@ impl World {
         }
     }
 
-    fn observe(&self, object: Object) {
+    pub(super) fn observe(&self, object: Object) {
         let seen = Observation::Object(self.platform_object(object));
         self.bench
             .wait(self.bench.store.session_observe(&self.bench.session, &seen))
@@ -145,7 +140,7 @@ impl World {
         match answer {
             OpenReply::Opened(_) => self.held[connection] = Held::Since(self.bench.now_ms()),
             OpenReply::SessionUnknown if self.held[connection] != Held::No => {
-                self.held[connection] = Held::Lost
+                self.held[connection] = Held::Lost;
             }
             _ => {}
         }
@@ -186,7 +181,7 @@ impl World {
     }
 
     /// Connections whose last sign was acknowledged within the window.
-    fn has_user(&self) -> bool {
+    pub(super) fn has_user(&self) -> bool {
         let is_live = |held: &Held| matches!(held, Held::Since(at) if self.bench.now_ms() - at < WINDOW_MS);
         self.held.iter().any(is_live)
     }
@@ -224,7 +219,7 @@ impl World {
         }
     }
 
-    fn write(&mut self, object: Object) {
+    pub(super) fn write(&mut self, object: Object) {
         self.object = Object {
             version: self.object.version + 1,
             ..object
@@ -246,65 +241,6 @@ impl World {
         }
     }
 
-    /// The `at`th patch on its way arrives; whether its actor hears of it.
-    pub(super) fn deliver(&mut self, at: usize, is_heard: bool) {
-        if self.patches.is_empty() {
-            return;
-        }
-        let patch = self.patches.remove(at % self.patches.len());
-        let is_accepted = patch.version == self.object.version;
-        if is_accepted {
-            self.judge(patch);
-            self.write(Object {
-                runs: patch.runs,
-                annotation: Some(patch.generation),
-                ..self.object
-            });
-        }
-        let actor = &mut self.actors[patch.actor];
-        if is_heard && *actor == Actor::Sent(patch.generation) {
-            *actor = if is_accepted {
-                Actor::Accepted(patch.generation, self.object.version)
-            } else {
-                Actor::Has(patch.generation)
-            };
-        }
-    }
-
-    /// A patch is lost on its way.
-    pub(super) fn lose(&mut self, at: usize) {
-        if !self.patches.is_empty() {
-            self.patches.remove(at % self.patches.len());
-        }
-    }
-
-    /// What must hold of every write that the platform accepts.
-    fn judge(&mut self, patch: Patch) {
-        let (last, wake) = self.accepted;
-        assert!(
-            patch.generation > last || self.is_foreign,
-            "generation {} accepted after {last}",
-            patch.generation
-        );
-        if patch.runs {
-            self.accepted = (patch.generation, patch.generation);
-            return;
-        }
-        assert!(
-            patch.generation > wake,
-            "a hibernation of {} accepted after the wake of {wake}",
-            patch.generation
-        );
-        let state = self.state();
-        let is_hurt = state == Some(SessionState::Running) && self.has_user();
-        assert!(
-            !is_hurt,
-            "a hibernation of {} accepted while Redis says running and a user is there",
-            patch.generation
-        );
-        self.accepted.0 = patch.generation;
-    }
-
     pub(super) fn state(&self) -> Option<SessionState> {
         let record = self
             .bench
@@ -317,124 +253,8 @@ impl World {
         self.object.runs
     }
 
-    /// An actor dies; what it had begun stays as it is.
-    pub(super) fn crash(&mut self, actor: usize) {
-        self.actors[actor] = Actor::Idle;
-    }
-
-    /// One step of a sweeper; `may_act` is what the brakes say when it looks.
-    pub(super) fn sweep(&mut self, actor: usize, may_act: bool) {
-        let store = &self.bench.store;
-        let session = self.bench.session.clone();
-        self.actors[actor] = match std::mem::take(&mut self.actors[actor]) {
-            Actor::Idle => {
-                let grant = if may_act {
-                    Grant::everything()
-                } else {
-                    Grant::look(1_000)
-                };
-                let review = self.bench.review(grant, 1);
-                if review.outcome == ReviewOutcome::Hibernate {
-                    Actor::Has(review.generation.0)
-                } else {
-                    Actor::Idle
-                }
-            }
-            Actor::Has(generation) => Actor::Read(generation, self.object),
-            Actor::Read(generation, object) if object.annotation == Some(generation) && !object.runs => {
-                Actor::Accepted(generation, object.version)
-            }
-            Actor::Read(generation, object) if object.annotation >= Some(generation) => {
-                self.observe(object);
-                Actor::Idle
-            }
-            Actor::Read(generation, object) => {
-                let confirmed = self
-                    .bench
-                    .wait(store.session_confirm(&session, Generation(generation), 1, None))
-                    .unwrap();
-                if confirmed == Confirmation::Confirmed {
-                    assert!(
-                        !self.has_user(),
-                        "a hibernation of {generation} confirmed under a user"
-                    );
-                    self.send(false, generation, object.version, actor);
-                    Actor::Sent(generation)
-                } else {
-                    Actor::Idle
-                }
-            }
-            // No answer in time: read again.
-            Actor::Sent(generation) => Actor::Has(generation),
-            Actor::Accepted(generation, version) => {
-                let version = version.to_string();
-                let settle = store.session_settle(&session, Generation(generation), &version, None);
-                self.bench.wait(settle).unwrap();
-                Actor::Idle
-            }
-        };
-    }
-
-    fn send(&mut self, runs: bool, generation: u64, version: u64, actor: usize) {
-        self.patches.push(Patch {
-            runs,
-            generation,
-            version,
-            actor,
-        });
-    }
-
-    /// One step of a waker.
-    pub(super) fn wake(&mut self, actor: usize) {
-        let store = &self.bench.store;
-        let entry = |generation: u64| WakeEntry {
-            session: self.bench.session.clone(),
-            generation: Generation(generation),
-        };
-        self.actors[actor] = match std::mem::take(&mut self.actors[actor]) {
-            Actor::Idle => match self.due_wake() {
-                Some(due) => match self.bench.wait(store.wake_claim(&due, CLAIM_MS, false)).unwrap() {
-                    Claim::Ours => Actor::Has(due.generation.0),
-                    _ => Actor::Idle,
-                },
-                None => Actor::Idle,
-            },
-            Actor::Has(generation) => Actor::Read(generation, self.object),
-            Actor::Read(generation, object) if object.runs && object.annotation == Some(generation) => {
-                Actor::Accepted(generation, object.version)
-            }
-            Actor::Read(generation, object) if object.annotation >= Some(generation) => {
-                self.observe(object);
-                Actor::Idle
-            }
-            Actor::Read(generation, object) => {
-                match self
-                    .bench
-                    .wait(store.wake_confirm(&entry(generation), None))
-                    .unwrap()
-                {
-                    WakeConfirmation::Confirmed => {
-                        self.send(true, generation, object.version, actor);
-                        Actor::Sent(generation)
-                    }
-                    _ => Actor::Idle,
-                }
-            }
-            Actor::Sent(generation) => Actor::Has(generation),
-            Actor::Accepted(generation, version) => {
-                let (entry, version) = (entry(generation), version.to_string());
-                let done = store.wake_done(&entry, &version, None);
-                if self.bench.wait(done).unwrap() == Claim::Stale {
-                    Actor::Has(generation)
-                } else {
-                    Actor::Idle
-                }
-            }
-        };
-    }
-
     /// A wake that the sweep names: nobody works on it.
-    fn due_wake(&self) -> Option<WakeEntry> {
+    pub(super) fn due_wake(&self) -> Option<WakeEntry> {
         self.swept(|mut partition| partition.wakes.pop())
     }
 

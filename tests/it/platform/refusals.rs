@@ -158,6 +158,7 @@ async fn what_somebody_must_change_is_refused() {
     }
 }
 
+/// Invariant 15, race R22.
 #[tokio::test]
 async fn an_api_server_that_is_away_is_used_once_it_is_there() {
     let bench = Bench::start().await;

@@ -85,6 +85,7 @@ fn said(fleet: &Fleet, from: Timestamp, to: Timestamp, reason: &str) -> (Vec<Str
     (named, with_reason)
 }
 
+/// Invariant 14.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_last_said_of_when_a_thousand_random_sessions_sleep_is_when_they_do() {
     let cluster = TestCluster::builder()

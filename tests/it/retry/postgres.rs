@@ -79,11 +79,13 @@ async fn goes_on(fault: Fault) {
     );
 }
 
+/// Invariant 5, race R24.
 #[tokio::test]
 async fn sleep_and_wake_go_on_while_postgres_is_cut_off() {
     goes_on(Fault::Cut).await;
 }
 
+/// Invariant 5, race R24.
 #[tokio::test]
 async fn sleep_and_wake_go_on_while_postgres_hangs() {
     goes_on(Fault::Hang).await;

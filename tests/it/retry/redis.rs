@@ -86,6 +86,7 @@ async fn redis_cut_off_is_503_with_retry_after_and_mends_itself() {
     recovers(cluster.api()).await;
 }
 
+/// Invariant 15.
 #[tokio::test]
 async fn redis_that_hangs_is_503_within_the_timeout_and_mends_itself() {
     let cluster = started().await;
@@ -205,6 +206,7 @@ async fn opens_succeed_once_a_restarted_server_has_loaded_its_data() {
     assert_eq!(api.live("s").await, ["c", "d"]);
 }
 
+/// Invariant 15.
 #[tokio::test]
 async fn replica_that_starts_before_redis_serves_once_redis_is_there() {
     let mut cluster = TestCluster::builder()

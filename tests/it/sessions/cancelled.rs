@@ -20,6 +20,7 @@ pub(crate) async fn falling_asleep(cluster: &TestCluster, session: &str) {
     assert_eq!(cluster.api().state(session).await, "hibernating");
 }
 
+/// Invariant 1, races R1 and R2.
 #[tokio::test]
 async fn an_open_that_meets_a_hibernation_in_flight_ends_running_and_the_patch_is_refused() {
     let cluster = TestCluster::one().await.armed().await;

@@ -64,6 +64,7 @@ async fn a_timeout_changed_on_the_object_counts_at_once() {
     cluster.wait_for_state("s1", "hibernated").await;
 }
 
+/// Race R7.
 #[tokio::test]
 async fn a_woken_session_runs_for_its_minimum_even_when_left_at_once() {
     let cluster = TestCluster::builder()

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::steps::{accepted, asleep, fall_asleep, fault, met, running};
 use crate::support::TestCluster;
 
+/// Race R18.
 #[tokio::test]
 async fn only_a_person_wakes_a_session_and_others_leave_no_trace() {
     let cluster = TestCluster::one().await.armed().await;

@@ -37,6 +37,7 @@ async fn slept_on_time(cluster: &TestCluster, session: &str, empty_since: i64) {
     assert_eq!(cluster.platform.desired(session).await, "hibernated");
 }
 
+/// Invariant 13, races R15 and R16.
 #[tokio::test]
 async fn a_session_with_a_user_runs_on_while_its_empty_neighbours_sleep_on_time() {
     let cluster = TestCluster::builder().timings(PACE).start().await.armed().await;

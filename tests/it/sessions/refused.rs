@@ -100,6 +100,7 @@ async fn a_hibernation_whose_answer_was_lost_is_found_done_and_written_once() {
     assert_eq!(accepted(&cluster, "s1", "hibernated").await, 1);
 }
 
+/// Race R3.
 #[tokio::test]
 async fn a_hibernation_that_met_a_conflict_or_an_overloaded_platform_is_carried_out() {
     let cluster = TestCluster::one().await.armed().await;

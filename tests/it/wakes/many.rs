@@ -8,6 +8,7 @@ use crate::support::platform::Platform;
 use crate::support::{SOON, TestCluster, eventually, user};
 use connection_tracker_simulator::Settings;
 
+/// Invariant 11, race R4.
 #[tokio::test]
 async fn a_hundred_opens_of_one_sleeping_session_over_three_replicas_are_one_wake() {
     let cluster = TestCluster::builder().replicas(3).start().await.armed().await;

@@ -28,6 +28,7 @@ async fn card(cluster: &TestCluster, key: &str) -> usize {
     cluster.redis.get(&["ZCARD", key]).await
 }
 
+/// Invariant 11, race R21.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_sessions_opened_at_once_wake_with_bounded_patches_in_flight() {
     let cluster = TestCluster::builder()

@@ -34,6 +34,7 @@ async fn woken_against(times: u64, action: Value) -> Vec<Option<u64>> {
     statuses(&cluster, "s1", "running").await
 }
 
+/// Invariant 2.
 #[tokio::test]
 async fn a_wake_survives_a_conflict() {
     assert_eq!(
@@ -63,6 +64,7 @@ async fn a_wake_survives_an_overloaded_platform_and_comes_no_sooner_than_asked()
     assert!(pause >= 1_900, "it was asked for 2 s and came after {pause} ms");
 }
 
+/// Invariant 2.
 #[tokio::test]
 async fn a_wake_survives_a_broken_platform() {
     let statuses = woken_against(2, json!({ "status": 500 })).await;
@@ -111,6 +113,7 @@ async fn a_wake_that_the_platform_refuses_says_so_and_is_tried_again() {
     assert!(cluster.api().session("s1").await.body["wake"].is_null());
 }
 
+/// Invariant 2, race R6.
 #[tokio::test]
 async fn a_wake_outlives_the_replica_that_answered_the_open() {
     // The first replica leads; the one that answers is a process, and never does.
@@ -149,6 +152,7 @@ async fn a_wake_nobody_began_is_begun_by_the_leader() {
     }
 }
 
+/// Race R5.
 #[tokio::test]
 async fn a_caller_that_hangs_up_leaves_either_a_running_session_or_no_trace() {
     let cluster = TestCluster::one().await.armed().await;
