@@ -1,6 +1,6 @@
 //! A gateway: holds connections, beats for all of them, and keeps the contract of `client/` with every answer noted.
 //!
-//! The decisions are the client crate's ([`decide`], its back-off); only the calls are made one by one, so that each
+//! The decisions are the client crate's ([`decide()`], its back-off); only the calls are made one by one, so that each
 //! of them stands in the client log. Like any proxy with health checks it calls only replicas that
 //! answer, and waits while there is none.
 
