@@ -20,6 +20,8 @@ pub struct Mutant {
     pub broken: &'static str,
     /// How it is noticed.
     pub noticed: &'static str,
+    /// By which invariants.
+    pub invariants: &'static [u8],
     /// Failpoints of every replica.
     failpoints: &'static [&'static str],
     /// Scripts that are changed: file, text, what stands there instead.
@@ -36,6 +38,7 @@ const NONE: Mutant = Mutant {
     name: "",
     broken: "",
     noticed: "",
+    invariants: &[],
     failpoints: &[],
     scripts: &[],
     clocks_ms: &[],
@@ -49,6 +52,7 @@ pub const ALL: [Mutant; 12] = [
         name: "no_resource_version",
         broken: "patches carry no resourceVersion",
         noticed: "a late hibernation lands under a user",
+        invariants: &[1, 8],
         failpoints: &["patch-without-version=return"],
         kinds: &[Kind::PlatformHoldsPatches],
         ..NONE
@@ -57,6 +61,7 @@ pub const ALL: [Mutant; 12] = [
         name: "no_generation",
         broken: "patches carry no generation, so that a wake of a running object changes nothing",
         noticed: "a late hibernation lands under a user",
+        invariants: &[1],
         failpoints: &["patch-without-generation=return"],
         kinds: &[Kind::PlatformHoldsPatches],
         ..NONE
@@ -65,6 +70,7 @@ pub const ALL: [Mutant; 12] = [
         name: "no_confirm",
         broken: "a hibernation is sent without being confirmed",
         noticed: "a patch is sent although somebody came before, or a hold began",
+        invariants: &[8],
         scripts: &[
             (
                 "session_confirm.lua",
@@ -84,6 +90,7 @@ pub const ALL: [Mutant; 12] = [
         name: "wake_does_not_write",
         broken: "a wake of an object that runs already writes nothing",
         noticed: "a late hibernation lands under a user",
+        invariants: &[1],
         failpoints: &["wake-without-write=return"],
         kinds: &[Kind::PlatformHoldsPatches],
         ..NONE
@@ -92,6 +99,7 @@ pub const ALL: [Mutant; 12] = [
         name: "count_without_expiry",
         broken: "connections count however long they have been silent",
         noticed: "a count that no order of the calls explains",
+        invariants: &[3],
         scripts: &[
             (
                 "include/session.lua",
@@ -111,6 +119,7 @@ pub const ALL: [Mutant; 12] = [
         name: "expiry_leaves_a_tombstone",
         broken: "an expired connection leaves a tombstone, as a closed one does",
         noticed: "a user who never left is refused as closed",
+        invariants: &[9],
         scripts: &[(
             "include/expire.lua",
             "tonumber(silent[i + 1]), 'expired')",
@@ -123,6 +132,7 @@ pub const ALL: [Mutant; 12] = [
         name: "heartbeat_without_xx",
         broken: "a heartbeat adds the connection it does not find",
         noticed: "a heartbeat after the close is taken",
+        invariants: &[3, 9],
         scripts: &[("connection_heartbeat.lua", "'XX', 'CH'", "'CH'")],
         kinds: &[Kind::LinkDelay],
         ..NONE
@@ -131,6 +141,7 @@ pub const ALL: [Mutant; 12] = [
         name: "replica_wall_clock",
         broken: "the clock of a replica decides who is live, and two of three are wrong",
         noticed: "connections that beat in time are expired",
+        invariants: &[3, 9],
         scripts: &[
             (
                 "include/expire.lua",
@@ -152,6 +163,7 @@ pub const ALL: [Mutant; 12] = [
         name: "no_hold",
         broken: "no hold after a loss, a gap, a step of the clock or another server",
         noticed: "hibernations and expiries before the hold is over",
+        invariants: &[1, 6],
         scripts: &[(
             "include/guard.lua",
             "if now + duration > hold_until then",
@@ -164,6 +176,7 @@ pub const ALL: [Mutant; 12] = [
         name: "trim_before_commit",
         broken: "history is trimmed before Postgres has committed it",
         noticed: "acknowledged opens without a row",
+        invariants: &[4],
         failpoints: &["trim-before-commit=return"],
         kinds: &[Kind::PostgresDown, Kind::PostgresFull, Kind::ReplicaKill],
         ..NONE
@@ -172,6 +185,7 @@ pub const ALL: [Mutant; 12] = [
         name: "brake_off",
         broken: "the brake grants whatever is asked for",
         noticed: "more hibernations in a minute than the brake lets through",
+        invariants: &[7],
         scripts: &[(
             "brake_take.lua",
             "math.min(demand.hibernate, math.max(0, limit - sums.h))",
@@ -188,6 +202,7 @@ pub const ALL: [Mutant; 12] = [
         name: "claim_not_durable",
         broken: "whoever claims a wake takes it off the list",
         noticed: "an acknowledged open never ends in a running session",
+        invariants: &[2, 13],
         scripts: &[(
             "wake_claim.lua",
             "redis.call('ZADD', wakes_key, 'XX', string.format('%.0f', now + claim), entry)",

@@ -44,9 +44,8 @@ pub fn judge(history: &History) -> Verdict {
         ends::processes(&book),
         linearizability::judge(&book.sessions(), &mut verdict.counts),
     ];
-    verdict.violations = violations.into_iter().flatten().collect();
-    verdict.violations.sort_by_key(|violation| violation.at_ms);
-    verdict
+    let violations = violations.into_iter().flatten().collect();
+    verdict.with(violations, &history.run.kinds)
 }
 
 /// What all logs say of a session between two instants, in order, one line each: for people who look for a cause.

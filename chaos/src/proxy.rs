@@ -5,6 +5,8 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,6 +15,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+
+use crate::log::lock;
 
 /// What happens to what passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +47,23 @@ pub struct FaultProxy {
     address: SocketAddr,
     fault: watch::Sender<Fault>,
     target: watch::Sender<String>,
+    /// Faults that hold at the same time, each with the number of its [`Held`].
+    holding: Mutex<Vec<(u64, Fault)>>,
     _stop: DropGuard,
+}
+
+/// A fault for as long as this is kept, beside others on the same link; see [`FaultProxy::during`].
+#[derive(Debug)]
+pub struct Held<'a> {
+    proxy: &'a FaultProxy,
+    number: u64,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.proxy
+            .hold(|holding| holding.retain(|(number, _)| *number != self.number));
+    }
 }
 
 impl FaultProxy {
@@ -73,6 +93,7 @@ impl FaultProxy {
             address,
             fault,
             target,
+            holding: Mutex::default(),
             _stop: stop.drop_guard(),
         })
     }
@@ -86,6 +107,23 @@ impl FaultProxy {
     /// From now on, also for connections that are open.
     pub fn set(&self, fault: Fault) {
         self.fault.send_replace(fault);
+    }
+
+    /// Until what is returned is dropped. Of several faults at once a cut wins, else the one that came last.
+    #[must_use]
+    pub fn during(&self, fault: Fault) -> Held<'_> {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        self.hold(|holding| holding.push((number, fault)));
+        Held { proxy: self, number }
+    }
+
+    fn hold(&self, change: impl FnOnce(&mut Vec<(u64, Fault)>)) {
+        let mut holding = lock(&self.holding);
+        change(&mut holding);
+        let cut = holding.iter().find(|(_, fault)| *fault == Fault::Cut);
+        let wins = cut.or(holding.last()).map_or(Fault::Pass, |(_, fault)| *fault);
+        self.set(wins);
     }
 
     /// From now on new connections lead there; those that are open are closed.

@@ -182,22 +182,33 @@ pub async fn run(order: &Order, times: Times) -> anyhow::Result<History> {
         failpoints: order.failpoints.clone(),
     };
     let installation = Arc::new(Installation::start(&plan_of_servers).await?);
+    let outcome = carry_out(order, times, &installation, &mut history).await;
+    // The server of the databases may be somebody's who keeps it.
+    let _ = installation.database.remove().await;
+    outcome.map(|()| history)
+}
+
+async fn carry_out(
+    order: &Order,
+    times: Times,
+    installation: &Arc<Installation>,
+    history: &mut History,
+) -> anyhow::Result<()> {
     if !order.is_naive {
         installation.arm().await?;
     }
-    let stage = Stage::set(order, times, &installation)?;
+    let stage = Stage::set(order, times, installation)?;
     history.run.began_ms = now_ms();
     stage.play(order, times).await;
     history.run.ended_ms = now_ms();
-    let outcome = stage.close(&mut history).await;
+    let outcome = stage.close(history).await;
     if let Some(directory) = &order.keep_logs_in {
         std::fs::create_dir_all(directory)?;
         for (name, text) in installation.process_logs() {
             std::fs::write(directory.join(format!("{}-{name}", order.seed)), text)?;
         }
     }
-    let _ = installation.database.remove().await;
-    outcome.map(|()| history)
+    outcome
 }
 
 /// Everybody who acts in a run.

@@ -101,6 +101,8 @@ impl Restorer {
                 }
                 tokio::select! {
                     () = stopping.cancelled() => break,
+                    // Lost, or won once more: a term of its own.
+                    _ = leadership.changed() => continue,
                     () = self.is_due.notified() => {}
                     () = tokio::time::sleep_until(reconcile_at) => {}
                 }

@@ -62,6 +62,10 @@ async fn replay(seed: u64, mix: Mix) -> Option<String> {
     let history = carry_out(&order(seed, LENGTH, mix)).await;
     let verdict = judge(&history);
     eprintln!("{verdict}");
+    let counts = &verdict.counts;
+    if counts.hibernations == 0 || counts.wakes == 0 || counts.faults.is_empty() {
+        return Some(format!("seed {seed} did nothing: {verdict}"));
+    }
     let first = verdict.violations.first()?;
     let facts: Vec<String> = (verdict.violations.iter())
         .map(|violation| {

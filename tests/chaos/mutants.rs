@@ -36,7 +36,12 @@ async fn caught(mutant: &'static Mutant) -> Option<&'static str> {
             ..order(seed, LENGTH, mix::aimed(mutant.kinds, made.flags.clone()))
         };
         let verdict = judge(&carry_out(&order).await);
-        if let Some(first) = verdict.violations.first() {
+        // By what it breaks: a false alarm of another kind would be no catch.
+        let mut fitting = verdict
+            .violations
+            .iter()
+            .filter(|violation| mutant.invariants.contains(&violation.invariant));
+        if let Some(first) = fitting.next() {
             let count = verdict.violations.len();
             eprintln!(
                 "{} caught by seed {seed}: {count} violations, first: invariant {}, {}",

@@ -131,7 +131,7 @@ impl Maker {
                 self.entrances(gateway..gateway + 1, time).await
             }
             Kind::GatewaysCut => {
-                let time = self.window + millis(&mut random, 500, 5_000);
+                let time = self.window + millis(&mut random, 3_000, 5_800);
                 self.entrances(0..self.installation.entrances.len(), time).await
             }
             _ => self.redis(&mut random, fault.kind).await,
@@ -153,9 +153,9 @@ impl Maker {
         let (name, link) = self.draw_link(random);
         // Longer would mostly make timeouts out of timeouts.
         let time = millis(random, 200, 1_300);
-        link.set(fault);
+        let held = link.during(fault);
         sleep(time).await;
-        link.set(Fault::Pass);
+        drop(held);
         Ok(name)
     }
 
@@ -176,10 +176,10 @@ impl Maker {
     }
 
     async fn entrances(&self, gateways: std::ops::Range<usize>, time: Duration) -> anyhow::Result<String> {
-        let links = || self.installation.entrances[gateways.clone()].iter().flatten();
-        links().for_each(|link| link.set(Fault::Cut));
+        let links = self.installation.entrances[gateways.clone()].iter().flatten();
+        let held: Vec<_> = links.map(|link| link.during(Fault::Cut)).collect();
         sleep(time).await;
-        links().for_each(|link| link.set(Fault::Pass));
+        drop(held);
         Ok(format!("gateways {gateways:?}"))
     }
 
@@ -191,7 +191,7 @@ impl Maker {
             Kind::ReplicaKill => seat.process.lock().await.kill(),
             Kind::ReplicaTerminate => seat.process.lock().await.terminate()?,
             Kind::ReplicaFreeze => {
-                // A third of the time past its lease.
+                // Now and then past its lease.
                 let time = if random.random_bool(0.2) {
                     millis(random, 3_500, 5_500)
                 } else {
@@ -245,11 +245,13 @@ impl Maker {
                 database.set_full(false).await?;
             }
             Kind::PostgresSlow => {
-                let links = || self.installation.seats.iter().map(|seat| &seat.links.postgres);
                 let by = millis(random, 50, 600);
-                links().for_each(|link| link.set(Fault::Delay(by)));
+                let seats = self.installation.seats.iter();
+                let held: Vec<_> = seats
+                    .map(|seat| seat.links.postgres.during(Fault::Delay(by)))
+                    .collect();
                 sleep(time).await;
-                links().for_each(|link| link.set(Fault::Pass));
+                drop(held);
             }
             _ => {
                 let lock = database.lock().await?;
@@ -268,7 +270,7 @@ impl Maker {
                 json!({ "verb": "patch", "times": random.random_range(1..15), "action": { "status": status, "retry_after_s": 1 } })
             }
             Kind::PlatformSlowReads => {
-                let delay_ms = random.random_range(500..2_800);
+                let delay_ms = random.random_range(1_200..2_900);
                 json!({ "verb": "get", "times": random.random_range(5..40), "action": { "delay_ms": delay_ms } })
             }
             Kind::PlatformHoldsPatches => {

@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 
 use crate::history::{Asked, Call, Effect, FaultSpan, History, Outcome, Patch, SessionEvent};
 
+/// Longest time until the last of the requests comes that the API server was told to misbehave to.
+const LEFT_OVER_MS: i64 = 60_000;
+
 /// A history, looked up from all sides.
 pub(super) struct Book<'a> {
     pub(super) history: &'a History,
@@ -107,6 +110,19 @@ impl<'a> Book<'a> {
     pub(super) fn has_loss(&self, from_ms: i64, until_ms: i64) -> bool {
         let mut faults = self.faults(from_ms, until_ms);
         faults.any(|fault| matches!(fault.effect, Effect::LosesAll | Effect::LosesTail))
+    }
+
+    /// Whether the clock of Redis was moved by more than is tolerated, between these two instants.
+    pub(super) fn has_step(&self, from_ms: i64, until_ms: i64) -> bool {
+        let mut faults = self.faults(from_ms, until_ms);
+        faults.any(|fault| fault.kind == "clock_forward" || fault.kind == "clock_backward")
+    }
+
+    /// Whether the API server was told to misbehave so shortly before the end of this span that it may still have: what it
+    /// was told holds for a number of requests, however long they take to come.
+    pub(super) fn has_slow_platform(&self, from_ms: i64, until_ms: i64) -> bool {
+        let mut faults = self.faults(from_ms - LEFT_OVER_MS, until_ms);
+        faults.any(|fault| fault.kind.starts_with("platform_") && fault.kind != "platform_slow_reads")
     }
 
     /// When an instant of Redis' clock was, by the true one: every possibility, as its clock was moved now and then.

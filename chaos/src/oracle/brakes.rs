@@ -30,10 +30,8 @@ pub(super) fn kept(book: &Book<'_>) -> Vec<Violation> {
     let too_many = sent.windows(limit.saturating_add(1)).find(|window| {
         let (first, last) = (window[0].0, window[window.len() - 1].0);
         // With the data of Redis, or a step of its clock, the ledger of the brake begins anew.
-        last - first < SPAN_MS
-            && book
-                .faults(first - SPAN_MS, last)
-                .all(|fault| fault.effect == Effect::None)
+        let begins_anew = book.has_loss(first - SPAN_MS, last) || book.has_step(first - SPAN_MS, last);
+        last - first < SPAN_MS && !begins_anew
     });
     let violation = too_many.map(|window| Violation {
         invariant: 7,
@@ -63,7 +61,7 @@ pub(super) fn partitions(book: &Book<'_>) -> Vec<Violation> {
             .iter()
             .filter(|patch| book.is_hibernation(patch))
         {
-            if !(cut.from_ms..cut.until_ms).contains(&patch.received_ms) {
+            if !(cut.from_ms..cut.until_ms + 2 * run.interval_ms).contains(&patch.received_ms) {
                 continue;
             }
             let user = book.lives_of(&patch.session).find(|(_, life)| {

@@ -34,8 +34,10 @@ pub(super) fn neither_killed_nor_raised(book: &Book<'_>) -> Vec<Violation> {
 fn raised(book: &Book<'_>, life: &Life<'_>, call: &Call) -> Option<String> {
     let closed_ms = life.closed_ms().filter(|closed| *closed < call.sent_ms)?;
     let is_taken = matches!(call.outcome, Outcome::Opened { .. } | Outcome::Refreshed);
-    // With the data, the tombstones are lost too.
-    (is_taken && !book.has_loss(life.left_ms(), call.answered_ms)).then(|| {
+    // With the data the tombstones are lost too, and a step of the clock may void them.
+    let is_void =
+        book.has_loss(life.left_ms(), call.answered_ms) || book.has_step(life.left_ms(), call.answered_ms);
+    (is_taken && !is_void).then(|| {
         format!(
             "{:?} taken {} ms after its close was acknowledged",
             call.what,
@@ -71,6 +73,8 @@ fn killed(book: &Book<'_>, life: &Life<'_>, call: &Call) -> Option<String> {
     let open = life.opens().rev().find(|open| open.answered_ms <= call.sent_ms)?;
     let is_lost = book.has_loss(open.sent_ms - LATE_MS, call.answered_ms);
     // Not tracked after a loss has its gateway open it again; told that the session sleeps, it would be cut off.
-    (silence < book.history.run.window_ms - NUDGES_MS && (is_asleep || !is_lost))
+    // Another server with less data starts the short hold alone: whoever was silent for longer is told what it shows.
+    let is_excused = is_lost && !(is_asleep && silence < book.history.run.short_hold_ms - NUDGES_MS);
+    (silence < book.history.run.window_ms - NUDGES_MS && !is_excused)
         .then(|| format!("{reason} {silence} ms after it was last heard of"))
 }

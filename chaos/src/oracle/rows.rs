@@ -11,6 +11,8 @@ use crate::history::{Asked, Effect, FaultSpan, Outcome, Row};
 const DRAINED_MS: i64 = 5_000;
 /// The same where Postgres was away or the leader changed: its outage, a lease, and the pauses between attempts.
 const DRAINED_LATE_MS: i64 = 20_000;
+/// Small steps of the clock that are tolerated, several of them.
+const NUDGES_MS: i64 = 1_000;
 
 pub(super) fn complete(book: &Book<'_>, counts: &mut Counts) -> Vec<Violation> {
     let mut rows: BTreeMap<(&str, &str), Vec<&Row>> = BTreeMap::new();
@@ -121,7 +123,7 @@ fn wrong_reason(book: &Book<'_>, life: &Life<'_>, rows: &[&Row]) -> Option<Strin
         return None;
     }
     let sign = life.signs().rfind(|sign| sign.answered_ms <= close.sent_ms)?;
-    let is_live = close.answered_ms - sign.sent_ms < book.history.run.window_ms;
+    let is_live = close.answered_ms - sign.sent_ms < book.history.run.window_ms - NUDGES_MS;
     let was_calm = book
         .faults(sign.sent_ms, close.answered_ms)
         .all(|fault| fault.effect == Effect::None);

@@ -68,6 +68,7 @@ fn is_calm(book: &Book<'_>, read: &Call, until_ms: i64) -> bool {
         .any(|patch| !patch.is_ours && (read.sent_ms - UNKNOWN_MS..until_ms).contains(&patch.received_ms));
     let mut faults = book.faults(read.sent_ms - UNKNOWN_MS, until_ms);
     !has_hand
+        && !book.has_slow_platform(read.sent_ms, until_ms)
         && faults.all(|fault| fault.kind.starts_with("postgres_"))
         && book
             .calls_of(&read.session)

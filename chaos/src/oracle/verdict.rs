@@ -94,18 +94,24 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Numbers and validity, no violations yet.
+    /// Numbers, no violations yet.
     pub(super) fn new(book: &Book<'_>) -> Self {
         let run = &book.history.run;
-        let mut verdict = Self {
+        Self {
             seed: run.seed,
             length_ms: run.ended_ms - run.began_ms,
             violations: Vec::new(),
             counts: count(book),
             missing: Vec::new(),
-        };
-        verdict.missing = missing(&verdict.counts, &run.kinds, verdict.length_ms);
-        verdict
+        }
+    }
+
+    /// The verdict with its violations, in the order of their instants, once everything is counted.
+    pub(super) fn with(mut self, violations: Vec<Violation>, kinds: &[String]) -> Self {
+        self.violations = violations;
+        self.violations.sort_by_key(|violation| violation.at_ms);
+        self.missing = missing(&self.counts, kinds, self.length_ms);
+        self
     }
 
     /// Whether it did enough.
@@ -230,6 +236,9 @@ fn missing(counts: &Counts, kinds: &[String], length_ms: i64) -> Vec<String> {
             FAULTS_HOLDING
         };
         need(kind, has, wanted);
+    }
+    if counts.undecided > 0 {
+        missing.push(format!("decided histories ({} are not)", counts.undecided));
     }
     if unknown_share(counts) > UNKNOWN_SHARE {
         missing.push(format!(

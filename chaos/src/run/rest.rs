@@ -32,29 +32,19 @@ pub(super) async fn finals(
     let end = Instant::now() + hold + idle + GRACE;
     let mut names: BTreeSet<String> = installation.platform.names().await.into_iter().collect();
     names.extend(held(gateways).into_keys());
-    let mut at_rest: Vec<Final> = Vec::new();
     loop {
         let by_session = held(gateways);
         let looks = stream::iter(names.clone()).map(|session| {
             let connections = by_session.get(&session).cloned().unwrap_or_default();
             look(installation, session, connections)
         });
-        let mut looks = looks.buffer_unordered(AT_ONCE);
-        let mut unsettled = Vec::new();
-        while let Some(found) = looks.next().await {
-            names.remove(&found.session);
-            if belongs(&found) {
-                at_rest.push(found);
-            } else {
-                unsettled.push(found);
-            }
+        let mut found: Vec<Final> = looks.buffer_unordered(AT_ONCE).collect().await;
+        // All in one pass: one that was right a moment ago may have gone wrong since.
+        if found.iter().all(belongs) || Instant::now() > end {
+            found.sort_by(|a, b| a.session.cmp(&b.session));
+            return found;
         }
-        if unsettled.is_empty() || Instant::now() > end {
-            at_rest.extend(unsettled);
-            at_rest.sort_by(|a, b| a.session.cmp(&b.session));
-            return at_rest;
-        }
-        names.extend(unsettled.into_iter().map(|found| found.session));
+        names.extend(held(gateways).into_keys());
         sleep(Duration::from_millis(300)).await;
     }
 }

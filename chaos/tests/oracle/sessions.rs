@@ -156,7 +156,7 @@ fn a_patch_sent_long_after_somebody_came_is_noticed_where_nothing_held_it_up() {
             .call(0, "a", Asked::Open, opened(true, "waking"))
             .row("a", 0, None)
             .call(1_000, "a", Asked::Heartbeat, Outcome::Refreshed)
-            .patch(2_000, "hibernated", 10)
+            .patch(3_000, "hibernated", 10)
             .end("running", &["a"])
     };
     assert_eq!(late().broken(), [8]);
