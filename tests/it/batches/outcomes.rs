@@ -11,6 +11,8 @@ use crate::support::{SOON, TestCluster, eventually, user};
 #[tokio::test]
 async fn each_heartbeat_of_a_batch_gets_its_own_outcome() {
     let cluster = started(3).await;
+    // In the hold with which fresh data begins nobody is told that a session sleeps.
+    cluster.end_hold().await;
     let api = cluster.api();
     api.open("s-0", "live", &user("ann")).await.expect(201);
     api.open("s-0", "closed", &user("ann")).await.expect(201);
@@ -47,6 +49,22 @@ async fn each_heartbeat_of_a_batch_gets_its_own_outcome() {
     assert_eq!(rejected(&answer), wanted);
     let next = answer.body["next_heartbeat_in_ms"].as_u64().unwrap();
     assert!((16_000..=20_000).contains(&next), "{next}");
+}
+
+/// The connection, and the wake that it had asked for, may be what was lost: its gateway is to open it again.
+#[tokio::test]
+async fn in_a_hold_no_heartbeat_is_told_that_its_session_sleeps() {
+    let cluster = started(1).await;
+    let api = cluster.api();
+    api.session("s-0").await.expect(200);
+    let rests = json!({ "spec": { "state": "hibernated" } });
+    cluster.platform.patch("s-0", rests).await;
+    cluster.wait_for_state("s-0", "hibernated").await;
+    let answer = api.heartbeat("s-0", "x").await;
+    answer.expect_problem(404, "connection-not-tracked");
+    cluster.end_hold().await;
+    let answer = api.heartbeat("s-0", "x").await;
+    answer.expect_problem(410, "session-hibernated");
 }
 
 #[tokio::test]
