@@ -23,6 +23,8 @@ use crate::mix::Mix;
 use crate::naive::Culler;
 use crate::users::Users;
 
+/// Holds, pauses and the drain after the load; a run that takes longer hangs.
+const LONGEST_REST: Duration = Duration::from_secs(300);
 /// How often the progress is told.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
@@ -182,7 +184,9 @@ pub async fn run(order: &Order, times: Times) -> anyhow::Result<History> {
         failpoints: order.failpoints.clone(),
     };
     let installation = Arc::new(Installation::start(&plan_of_servers).await?);
-    let outcome = carry_out(order, times, &installation, &mut history).await;
+    let carried_out = carry_out(order, times, &installation, &mut history);
+    let outcome = tokio::time::timeout(order.length + LONGEST_REST, carried_out).await;
+    let outcome = outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("the run did not come to its end in time")));
     // The server of the databases may be somebody's who keeps it.
     let _ = installation.database.remove().await;
     outcome.map(|()| history)

@@ -75,8 +75,11 @@ impl Gateway {
                 let Some(user) = user else { return };
                 if lock(&self.opening).insert(target.clone()) {
                     let gateway = Arc::clone(self);
-                    self.tasks
-                        .spawn(async move { gateway.open_again(target, &user).await });
+                    let stop = self.stop.clone();
+                    // Once the gateway is stopped nobody says any more which replica answers: it would ask for ever.
+                    self.tasks.spawn(async move {
+                        stop.run_until_cancelled(gateway.open_again(target, &user)).await;
+                    });
                 }
             }
             Action::Close { .. } | Action::Refuse { .. } | Action::Forget => {
