@@ -11,7 +11,7 @@ use futures_util::{StreamExt as _, stream};
 use super::stage::{carry_out, order};
 
 /// Runs side by side: they mostly wait.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 5;
 const LENGTH: Duration = Duration::from_secs(32);
 const SEEDS: u64 = 10;
 
