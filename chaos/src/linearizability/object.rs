@@ -110,7 +110,11 @@ impl Object {
             (Action::Open, None) if may_be_closed && !may_be_there => (true, Connection::Closed),
             (Action::Open, None) => (true, open),
             (Action::Close, None | Some(Answer::Ended)) => (true, Connection::Closed),
-            (Action::Open, Some(Answer::Created)) => (may_be_gone, open),
+            (Action::Open, Some(Answer::Created)) => {
+                // After a loss a close that comes before its session is known again leaves no tombstone.
+                let is_forgotten = segment.unknown.contains(&operation.connection);
+                (may_be_gone || is_forgotten, open)
+            }
             // The service itself asks Redis again when an answer is lost, and then finds what it has just opened.
             (Action::Open, Some(Answer::Known)) => (may_be_there || may_be_gone, open),
             (Action::Heartbeat, Some(Answer::Refreshed)) => (may_be_there, open),

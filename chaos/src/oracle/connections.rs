@@ -35,8 +35,8 @@ fn raised(book: &Book<'_>, life: &Life<'_>, call: &Call) -> Option<String> {
     let closed_ms = life.closed_ms().filter(|closed| *closed < call.sent_ms)?;
     let is_taken = matches!(call.outcome, Outcome::Opened { .. } | Outcome::Refreshed);
     // With the data the tombstones are lost too, and a step of the clock may void them.
-    let is_void =
-        book.has_loss(life.left_ms(), call.answered_ms) || book.has_step(life.left_ms(), call.answered_ms);
+    let is_void = book.has_loss(life.left_ms() - LATE_MS, call.answered_ms)
+        || book.has_step(life.left_ms(), call.answered_ms);
     (is_taken && !is_void).then(|| {
         format!(
             "{:?} taken {} ms after its close was acknowledged",

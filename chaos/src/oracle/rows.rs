@@ -97,6 +97,10 @@ pub(super) fn complete(book: &Book<'_>, counts: &mut Counts) -> Vec<Violation> {
 /// Whether an open acknowledged at this instant may have been lost before it was drained.
 fn was_lost(book: &Book<'_>, at_ms: i64) -> bool {
     let is_loss = |fault: &&FaultSpan| matches!(fault.effect, Effect::LosesAll | Effect::LosesTail);
+    // Until its session and its row are known again, what is said of a connection may be said of none.
+    if book.has_loss(at_ms - DRAINED_MS, at_ms) {
+        return true;
+    }
     let mut after = book.faults(at_ms, at_ms + DRAINED_LATE_MS).filter(is_loss);
     after.any(|loss| {
         let held_up = |kind: &str| {
