@@ -94,6 +94,8 @@ impl RedisPair {
     pub async fn restart_empty(&mut self) -> anyhow::Result<()> {
         let node = &mut self.nodes[self.primary];
         node.kill();
+        // What a transfer to the replica left there would be an old snapshot, and another fault than the one that is meant.
+        let _ = std::fs::remove_file(self.directory.path().join("dump.rdb"));
         node.start_again(self.directory.path(), None).await
     }
 
