@@ -8,11 +8,16 @@ use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::fault::Kind;
-use crate::fault::schedule::Density;
+use crate::fault::schedule::{Calm, Density};
 use crate::history::Effect;
 
 /// Kinds without a hold in a short run: few enough that each comes several times and they meet.
 const FEW: usize = 9;
+/// Long enough for the last faults to end, and then for a session to fall asleep as it was said to.
+const CALM: Calm = Calm {
+    after: Duration::from_secs(120),
+    length: Duration::from_secs(30),
+};
 
 /// What a run is made of, beside its seed and length.
 #[derive(Debug, Clone)]
@@ -31,8 +36,9 @@ pub fn whole(seed: u64) -> Mix {
     Mix {
         kinds: Kind::ALL.to_vec(),
         density: Density {
-            every: Duration::from_secs(16),
-            holds_every: Duration::from_secs(21),
+            every: Duration::from_secs(14),
+            holds_every: Duration::from_secs(20),
+            calm: Some(CALM),
         },
         flags: lease(if seed.is_multiple_of(2) { "always" } else { "redis" }),
     }
@@ -63,6 +69,7 @@ pub fn short(seed: u64, length: Duration) -> Mix {
         density: Density {
             every: Duration::from_secs(6),
             holds_every: length,
+            calm: None,
         },
         flags: lease(kind),
     }
@@ -76,6 +83,7 @@ pub fn aimed(kinds: &[Kind], flags: BTreeMap<String, String>) -> Mix {
         density: Density {
             every: Duration::from_secs(3),
             holds_every: Duration::from_secs(16),
+            calm: None,
         },
         flags,
     }

@@ -129,7 +129,7 @@ impl Platform {
         }
     }
 
-    /// Names of the objects.
+    /// Names of the objects; none where the simulator does not answer.
     pub async fn names(&self) -> Vec<String> {
         self.names_of(|_| true).await
     }
@@ -169,9 +169,24 @@ impl Platform {
         let _ = self.call(Method::PATCH, &Self::object(name), Some(&change)).await;
     }
 
-    /// Orders a fault by a rule of the simulator.
-    pub async fn order(&self, rule: &Value) {
-        let _ = self.call(Method::POST, "/simulator/faults", Some(rule)).await;
+    /// Orders a fault by a rule of the simulator; gives what it is taken back by.
+    ///
+    /// # Errors
+    /// The simulator does not answer, or refuses the rule.
+    pub async fn order(&self, rule: &Value) -> anyhow::Result<u64> {
+        let (status, fault) = self.call(Method::POST, "/simulator/faults", Some(rule)).await?;
+        let id = fault["id"].as_u64();
+        id.ok_or_else(|| anyhow::anyhow!("the simulator answered {status}: {fault}"))
+    }
+
+    /// Takes an order back; what it holds already stays held for its time.
+    ///
+    /// # Errors
+    /// The simulator does not answer.
+    pub async fn take_back(&self, order: u64) -> anyhow::Result<()> {
+        let path = format!("/simulator/faults/{order}");
+        self.call(Method::DELETE, &path, None).await?;
+        Ok(())
     }
 
     /// Takes all orders back.

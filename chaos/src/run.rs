@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -185,11 +186,26 @@ pub async fn run(order: &Order, times: Times) -> anyhow::Result<History> {
     };
     let installation = Arc::new(Installation::start(&plan_of_servers).await?);
     let carried_out = carry_out(order, times, &installation, &mut history);
-    let outcome = tokio::time::timeout(order.length + LONGEST_REST, carried_out).await;
-    let outcome = outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("the run did not come to its end in time")));
+    let limited = tokio::time::timeout(order.length + LONGEST_REST, carried_out);
+    // Ended by hand it leaves no process and no database behind either.
+    let outcome = tokio::select! {
+        outcome = limited => {
+            outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("the run did not come to its end in time")))
+        }
+        signal = asked_to_end() => Err(anyhow::anyhow!("ended by {}", signal?)),
+    };
     // The server of the databases may be somebody's who keeps it.
     let _ = installation.database.remove().await;
     outcome.map(|()| history)
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn asked_to_end() -> std::io::Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok("SIGTERM"),
+        interrupt = tokio::signal::ctrl_c() => interrupt.map(|()| "SIGINT"),
+    }
 }
 
 async fn carry_out(

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Query, State, rejection::JsonRejection},
+    extract::{Path, Query, State, rejection::JsonRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -26,6 +26,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
             "/simulator/faults",
             get(list_faults).post(add_fault).delete(clear_faults),
         )
+        .route("/simulator/faults/{id}", delete(remove_fault))
         .route("/simulator/log", get(read_log).delete(clear_log))
         .route("/simulator/events", get(events))
         .route("/simulator/stats", get(stats))
@@ -62,6 +63,14 @@ async fn add_fault(State(app): State<Arc<App>>, rule: Result<Json<Rule>, JsonRej
             Err(message) => Failure::bad_request(message).into_response(),
         },
         Err(message) => Failure::bad_request(message).into_response(),
+    }
+}
+
+async fn remove_fault(State(app): State<Arc<App>>, Path(id): Path<u64>) -> StatusCode {
+    if app.faults.remove(id) {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::NOT_FOUND
     }
 }
 

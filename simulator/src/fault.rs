@@ -142,6 +142,14 @@ impl Faults {
         lock(&self.inner).rules.clone()
     }
 
+    /// Takes one rule back; whether there was such a rule.
+    pub(crate) fn remove(&self, id: u64) -> bool {
+        let rules = &mut lock(&self.inner).rules;
+        let before = rules.len();
+        rules.retain(|fault| fault.id != id);
+        rules.len() < before
+    }
+
     pub(crate) fn clear(&self) {
         lock(&self.inner).rules.clear();
     }

@@ -284,8 +284,9 @@ impl Maker {
                 json!({ "verb": "patch", "times": random.random_range(1..10), "action": { "apply_then_drop": true } })
             }
         };
-        platform.order(&rule).await;
+        let order = platform.order(&rule).await?;
         sleep(millis(random, 500, 3_000)).await;
+        platform.take_back(order).await?;
         Ok(rule.to_string())
     }
 

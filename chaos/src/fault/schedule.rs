@@ -1,7 +1,8 @@
 //! When which fault is made: follows from the seed, the length and the kinds alone.
 //!
 //! Kinds that start no hold are strewn evenly over the run; those that do take turns, each with time enough
-//! for its hold to end and for life to go on before the next.
+//! for its hold to end and for life to go on before the next. Between spans of faults there may be calm ones, in
+//! which what the service says of the future can be held against what comes.
 
 use std::time::Duration;
 
@@ -30,12 +31,41 @@ pub struct Density {
     pub every: Duration,
     /// Between two faults that start a hold.
     pub holds_every: Duration,
+    /// Spans without a new fault, if any.
+    pub calm: Option<Calm>,
+}
+
+/// Calm spans.
+#[derive(Debug, Clone, Copy)]
+pub struct Calm {
+    /// How long faults are made before each.
+    pub after: Duration,
+    /// How long each is.
+    pub length: Duration,
+}
+
+impl Density {
+    /// The time in which faults are made.
+    fn busy(self, length: Duration) -> Duration {
+        let Some(calm) = self.calm else { return length };
+        let round = calm.after + calm.length;
+        let rounds = length.div_duration_f64(round).floor();
+        let rest = length.saturating_sub(round.mul_f64(rounds));
+        calm.after.mul_f64(rounds) + rest.min(calm.after)
+    }
+
+    /// An instant of that time, as one of the run.
+    fn in_run(self, at: Duration) -> Duration {
+        let Some(calm) = self.calm else { return at };
+        at + calm.length.mul_f64(at.div_duration_f64(calm.after).floor())
+    }
 }
 
 /// The faults of a run of this length, in order.
 #[must_use]
 pub fn plan(seed: u64, length: Duration, kinds: &[Kind], density: Density) -> Vec<Planned> {
     let mut random = StdRng::seed_from_u64(seed);
+    let length = density.busy(length);
     let mut planned = Vec::new();
     let (holding, passing): (Vec<Kind>, Vec<Kind>) =
         kinds.iter().partition(|kind| kind.effect() != Effect::None);
@@ -71,6 +101,9 @@ pub fn plan(seed: u64, length: Duration, kinds: &[Kind], density: Density) -> Ve
         });
         at += density.holds_every;
     }
+    for fault in &mut planned {
+        fault.at = density.in_run(fault.at);
+    }
     planned.sort_by_key(|fault| fault.at);
     planned
 }
@@ -79,9 +112,14 @@ pub fn plan(seed: u64, length: Duration, kinds: &[Kind], density: Density) -> Ve
 mod tests {
     use super::*;
 
+    const CALM: Calm = Calm {
+        after: Duration::from_secs(120),
+        length: Duration::from_secs(30),
+    };
     const DENSITY: Density = Density {
-        every: Duration::from_secs(16),
+        every: Duration::from_secs(14),
         holds_every: Duration::from_secs(20),
+        calm: Some(CALM),
     };
 
     #[test]
@@ -100,5 +138,14 @@ mod tests {
             let wanted = if kind.effect() == Effect::None { 30 } else { 3 };
             assert!(count >= wanted, "{}: {count}", kind.word());
         }
+    }
+
+    #[test]
+    fn no_fault_is_made_in_a_calm_span() {
+        let planned = plan(1, Duration::from_secs(600), &Kind::ALL, DENSITY);
+        let round = CALM.after + CALM.length;
+        let since_round = |at: Duration| Duration::from_nanos_u128(at.as_nanos() % round.as_nanos());
+        assert!(planned.iter().all(|fault| since_round(fault.at) < CALM.after));
+        assert!(planned.iter().any(|fault| fault.at > 3 * round));
     }
 }

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use crate::history::{Asked, Call, Effect, FaultSpan, History, Outcome, Patch, SessionEvent};
 
-/// Longest time until the last of the requests comes that the API server was told to misbehave to.
-const LEFT_OVER_MS: i64 = 60_000;
+/// Longest time the API server goes on to hold what it held when it was told to stop.
+const LEFT_OVER_MS: i64 = 3_000;
 
 /// A history, looked up from all sides.
 pub(super) struct Book<'a> {
@@ -118,8 +118,7 @@ impl<'a> Book<'a> {
         faults.any(|fault| fault.kind == "clock_forward" || fault.kind == "clock_backward")
     }
 
-    /// Whether the API server was told to misbehave so shortly before the end of this span that it may still have: what it
-    /// was told holds for a number of requests, however long they take to come.
+    /// Whether the API server misbehaved in this span.
     pub(super) fn has_slow_platform(&self, from_ms: i64, until_ms: i64) -> bool {
         let mut faults = self.faults(from_ms - LEFT_OVER_MS, until_ms);
         faults.any(|fault| fault.kind.starts_with("platform_") && fault.kind != "platform_slow_reads")

@@ -11,6 +11,8 @@ use crate::history::{Asked, Effect, FaultSpan, Outcome, Row};
 const DRAINED_MS: i64 = 5_000;
 /// The same where Postgres was away or the leader changed: its outage, a lease, and the pauses between attempts.
 const DRAINED_LATE_MS: i64 = 20_000;
+/// A replica that is promoted lacks what was written this shortly before: the longest lag, and the writing off of the old one.
+const TAIL_MS: i64 = 2_000;
 /// Small steps of the clock that are tolerated, several of them.
 const NUDGES_MS: i64 = 1_000;
 
@@ -103,6 +105,9 @@ fn was_lost(book: &Book<'_>, at_ms: i64) -> bool {
     }
     let mut after = book.faults(at_ms, at_ms + DRAINED_LATE_MS).filter(is_loss);
     after.any(|loss| {
+        if loss.effect == Effect::LosesTail {
+            return loss.from_ms - at_ms <= TAIL_MS;
+        }
         let held_up = |kind: &str| {
             kind.starts_with("postgres_")
                 || kind.starts_with("replica_")
