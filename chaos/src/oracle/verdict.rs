@@ -14,6 +14,9 @@ const WAKES: f64 = 500.0;
 const MEETINGS: f64 = 100.0;
 const FAULTS_PASSING: f64 = 30.0;
 const FAULTS_HOLDING: f64 = 3.0;
+/// Judged in the calm spans, which only longer runs have.
+const PREDICTIONS: f64 = 20.0;
+const LONG_MS: i64 = 300_000;
 const MINUTES: f64 = 10.0;
 /// More calls without a known outcome than this share make everything possible.
 const UNKNOWN_SHARE: f64 = 0.05;
@@ -227,6 +230,9 @@ fn missing(counts: &Counts, kinds: &[String], length_ms: i64) -> Vec<String> {
     need("hibernations", counts.hibernations, HIBERNATIONS);
     need("wakes", counts.wakes, WAKES);
     need("meetings", counts.meetings, MEETINGS);
+    if length_ms >= LONG_MS {
+        need("predictions", counts.predictions, PREDICTIONS);
+    }
     for kind in kinds {
         let has = counts.faults.get(kind).copied().unwrap_or_default();
         let effect = crate::fault::Kind::from_word(kind).map(crate::fault::Kind::effect);
