@@ -42,8 +42,8 @@ const SCHEMA_RETRY: Duration = Duration::from_secs(1);
 
 /// A running replica.
 pub struct App {
-    /// Where the API listens (useful with port 0).
-    pub http_address: SocketAddr,
+    /// Where the API listens (useful with port 0); nowhere in a process that only sweeps.
+    pub http_address: Option<SocketAddr>,
     /// Where the operations server listens.
     pub operations_address: SocketAddr,
     tasks: Tasks,
@@ -62,7 +62,6 @@ impl App {
         // Two groups: servers end first, and only then what their requests need.
         let (tasks, servers) = (Tasks::new(), Tasks::new());
         let metrics = Metrics::new();
-        let access = access(config, &metrics, &tasks).await?;
         let store = RedisStore::new(config, &metrics)?;
         let postgres = Postgres::connect_lazy(&config.postgres)?.with_metrics(&metrics);
         let platform = platform(config, &metrics).await?;
@@ -80,20 +79,23 @@ impl App {
             postgres,
             platform,
         };
-        if config.sweeper.sweeper_lease != LeaseKind::Never {
+        if config.serve.may_sweep() && config.sweeper.sweeper_lease != LeaseKind::Never {
             parts.lead(config, &tasks);
         }
+        let mode = ModeService::new(parts.store.clone(), parts.postgres.clone());
+        mode.start(config.session.watermark_period(), &tasks);
         let health = Health::new(servers.stopping());
         watch_schema(&parts.postgres, &health, &tasks);
-        let api = parts.api(config, access, &tasks, &servers);
-        let load = Load::new(&config.http, Some(&metrics));
-        let http_address = serve(
-            config.http.http_address,
-            http::router(api, &metrics, load),
-            Limits::of_api(&config.http).with_metrics(&metrics),
-            &servers,
-        )
-        .await?;
+        let http_address = if config.serve.has_api() {
+            let access = access(config, &metrics, &tasks).await?;
+            let api = parts.api(config, access, mode, &tasks, &servers);
+            let load = Load::new(&config.http, Some(&metrics));
+            let router = http::router(api, &metrics, load);
+            let limits = Limits::of_api(&config.http).with_metrics(&metrics);
+            Some(serve(config.http.http_address, router, limits, &servers).await?)
+        } else {
+            None
+        };
         let operations_address = serve(
             config.http.operations_address,
             http::operations_router(health, metrics),
@@ -101,7 +103,11 @@ impl App {
             &tasks,
         )
         .await?;
-        tracing::info!(%http_address, %operations_address, "listening");
+        if let Some(http_address) = http_address {
+            tracing::info!(%http_address, %operations_address, "listening");
+        } else {
+            tracing::info!(%operations_address, "listening for operations alone: this process sweeps");
+        }
         Ok(Self {
             http_address,
             operations_address,
@@ -188,7 +194,7 @@ impl Parts {
     }
 
     /// What requests ask for, and the small tasks behind it that every replica runs.
-    fn api(self, config: &Config, access: Access, tasks: &Tasks, servers: &Tasks) -> Api {
+    fn api(self, config: &Config, access: Access, mode: ModeService, tasks: &Tasks, servers: &Tasks) -> Api {
         let Self {
             store,
             postgres,
@@ -196,8 +202,6 @@ impl Parts {
             introducer,
             ..
         } = self;
-        let mode = ModeService::new(store.clone(), postgres.clone());
-        mode.start(config.session.watermark_period(), tasks);
         let (whereabouts, gateways) = (Whereabouts::default(), Gateways::new());
         gateways.start(store.clone(), tasks);
         let connections = Connections::new(

@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod healthcheck;
 mod migrate;
 mod openapi;
 mod release;
@@ -31,6 +32,8 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Wake what was put to sleep and take our marks off the objects, before uninstalling
     Release(Box<release::Release>),
+    /// Ask a replica on this host whether it is alive; exit code 0 if so
+    Healthcheck(healthcheck::Healthcheck),
     /// Print the OpenAPI document
     Openapi,
     /// Make a token for a client, and its line for the file of tokens
@@ -47,6 +50,7 @@ impl Cli {
             Command::Serve(serve) => serve.run(log).await,
             Command::Migrate(migrate) => migrate.run().await,
             Command::Release(release) => release.run().await,
+            Command::Healthcheck(healthcheck) => healthcheck.run().await,
             Command::Openapi => openapi::run(),
             Command::Token(token) => token.run(),
         }

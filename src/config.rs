@@ -1,6 +1,6 @@
 //! Settings: one struct per section, read from flags and the environment here and nowhere else.
 //!
-//! The doc comment of a field is its `--help` text and its row in the README's table; durations
+//! The doc comment of a field is its `--help` text and its row in docs/configuration.md; durations
 //! are written like `20s`, `1h30m`.
 
 mod auth;
@@ -14,6 +14,7 @@ mod postgres;
 mod probe;
 mod redis;
 mod scale;
+mod serve;
 mod session;
 mod sweeper;
 mod telemetry;
@@ -28,6 +29,7 @@ pub use postgres::PostgresConfig;
 pub use probe::{ProbeConfig, ProbeTarget};
 pub use redis::RedisConfig;
 pub use scale::{ScaleConfig, Workload};
+pub use serve::{Role, ServeConfig};
 pub use session::SessionConfig;
 pub use sweeper::{LeaseKind, SweeperConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
@@ -35,6 +37,9 @@ pub use telemetry::{LogFormat, TelemetryConfig};
 /// Everything `serve` needs.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
+    /// The part of the work.
+    #[command(flatten, next_help_heading = "Role")]
+    pub serve: ServeConfig,
     /// HTTP section.
     #[command(flatten, next_help_heading = "HTTP")]
     pub http: HttpConfig,
@@ -78,6 +83,7 @@ impl Config {
     /// # Errors
     /// [`InvalidConfig`] with a sentence that says what to change.
     pub fn validate(&self) -> Result<(), InvalidConfig> {
+        self.serve.validate(self.sweeper.sweeper_lease)?;
         self.session.validate()?;
         self.sweeper.validate()?;
         self.brake.validate()?;
@@ -85,6 +91,9 @@ impl Config {
         self.kubernetes.validate()?;
         self.auth.validate()?;
         self.kubernetes.probe.validate()?;
-        self.http.validate(self.auth.is_configured())
+        if self.serve.has_api() {
+            self.http.validate(self.auth.is_configured())?;
+        }
+        Ok(())
     }
 }

@@ -1,5 +1,5 @@
-//! The README's table of settings is what `connection-tracker serve --help` says: made from the doc comments of
-//! `src/config`, written anew with `UPDATE=1 cargo test --test configuration`.
+//! `docs/configuration.md` is what `connection-tracker serve --help` says: made from the doc comments of `src/config`,
+//! written anew with `UPDATE=1 cargo test --test configuration`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,8 +7,8 @@ use std::fs;
 use clap::{Arg, CommandFactory};
 use connection_tracker::cli::Cli;
 
-const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-/// Stands before and after the table.
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+/// Stands before and after the tables.
 const MARKER: &str = "<!-- configuration -->";
 
 fn settings() -> Vec<Arg> {
@@ -50,23 +50,37 @@ fn row(arg: &Arg) -> String {
     )
 }
 
-fn table() -> String {
-    let rows = settings().iter().map(row).collect::<Vec<_>>().join("\n");
-    format!("\n| Variable | Default | Meaning |\n|---|---|---|\n{rows}\n")
+/// A table for each section, in the order of the help.
+fn tables() -> String {
+    let mut text = String::new();
+    let mut section = None;
+    for arg in settings() {
+        let heading = arg.get_help_heading().unwrap_or("Log and traces").to_owned();
+        if section.as_ref() != Some(&heading) {
+            let _ = write!(
+                text,
+                "\n## {heading}\n\n| Variable | Default | Meaning |\n|---|---|---|\n"
+            );
+            section = Some(heading);
+        }
+        let _ = writeln!(text, "{}", row(&arg));
+    }
+    text.push('\n');
+    text
 }
 
 #[test]
-fn the_readme_shows_every_setting_as_the_help_does() {
-    let readme = fs::read_to_string(README).unwrap();
-    let parts: Vec<&str> = readme.split(MARKER).collect();
+fn the_page_shows_every_setting_as_the_help_does() {
+    let page = fs::read_to_string(PAGE).unwrap();
+    let parts: Vec<&str> = page.split(MARKER).collect();
     assert_eq!(
         parts.len(),
         3,
-        "README.md must hold {MARKER} before and after the table"
+        "docs/configuration.md must hold {MARKER} before and after the tables"
     );
-    let wanted = table();
+    let wanted = tables();
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(README, [parts[0], &wanted, parts[2]].join(MARKER)).unwrap();
+        fs::write(PAGE, [parts[0], &wanted, parts[2]].join(MARKER)).unwrap();
         return;
     }
     let differing: Vec<_> = wanted
@@ -75,8 +89,8 @@ fn the_readme_shows_every_setting_as_the_help_does() {
         .collect();
     assert!(
         parts[1] == wanted,
-        "README.md is not what the settings are; run UPDATE=1 cargo test --test configuration. Missing or out of \
-         place: {differing:#?}"
+        "docs/configuration.md is not what the settings are; run UPDATE=1 cargo test --test configuration. Missing or \
+         out of place: {differing:#?}"
     );
 }
 

@@ -5,6 +5,7 @@
 mod calls;
 mod entry;
 mod keeper;
+mod ready;
 mod trouble;
 
 use std::fmt;
@@ -23,9 +24,13 @@ use crate::wire::{OpenRequest, Opened};
 use calls::Calls;
 use entry::Entry;
 use keeper::Keeper;
+pub use ready::Ready;
 
 /// WebSocket close code: this gateway is going away.
 const CODE_GOING_AWAY: u16 = 1001;
+
+/// Longest reason the service takes, in bytes.
+const MAX_REASON_BYTES: usize = 64;
 
 /// How a connection ended, for the owner of its socket.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +92,7 @@ pub struct Connections {
     tickets: Arc<AtomicU64>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    tracker: Tracker,
 }
 
 impl Connections {
@@ -96,7 +102,7 @@ impl Connections {
         // Unbounded, because there are at most a few commands for each socket the owner holds.
         let (commands, inbox) = mpsc::unbounded_channel();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let (calls, reports) = Calls::new(tracker, tasks.clone(), stop.clone());
+        let (calls, reports) = Calls::new(tracker.clone(), tasks.clone(), stop.clone());
         let keeper = Keeper::new(calls).run(inbox, reports);
         tasks.spawn(stop.clone().run_until_cancelled_owned(keeper));
         Self {
@@ -104,6 +110,7 @@ impl Connections {
             tickets: Arc::default(),
             tasks,
             stop,
+            tracker,
         }
     }
 
@@ -131,6 +138,7 @@ impl Connections {
             commands: self.commands.clone(),
             status: watched,
             released: false,
+            tracker: self.tracker.clone(),
         }
     }
 
@@ -165,6 +173,8 @@ pub struct Handle {
     status: watch::Receiver<Status>,
     /// Whether the loop was told already what to do with it.
     released: bool,
+    /// For waiting.
+    tracker: Tracker,
 }
 
 impl Handle {
@@ -212,12 +222,12 @@ impl Handle {
     }
 
     /// The socket is gone: closes the connection, repeating until answered; [`Handle::ended`] then says
-    /// [`Verdict::Closed`]. `reason` goes into the history.
-    pub fn close(&mut self, reason: impl Into<String>) {
+    /// [`Verdict::Closed`]. `reason` goes into the history, as a word: what has no place in one becomes `_`.
+    pub fn close(&mut self, reason: impl AsRef<str>) {
         if !std::mem::replace(&mut self.released, true) {
             let _ = self.commands.send(Command::Close {
                 ticket: self.ticket,
-                reason: Some(reason.into()),
+                reason: word(reason.as_ref()),
             });
         }
     }
@@ -229,6 +239,14 @@ impl Handle {
             let _ = self.commands.send(Command::Abandon { ticket: self.ticket });
         }
     }
+}
+
+/// The text as the service takes it; a close that it refused for its reason would leave the connection to expire.
+fn word(text: &str) -> Option<String> {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
+    let letters = text.chars().map(|letter| if fits(letter) { letter } else { '_' });
+    let word: String = letters.take(MAX_REASON_BYTES).collect();
+    (!word.is_empty()).then_some(word)
 }
 
 impl Drop for Handle {

@@ -21,11 +21,11 @@ mod problem;
 mod tracker;
 mod wire;
 
-pub use connections::{Connections, Handle, Verdict};
+pub use connections::{Connections, Handle, Ready, Verdict};
 pub use decide::{Action, Answer, Call, decide};
 pub use error::{BuildError, CallError};
 pub use problem::{Problem, ProblemKind};
-pub use tracker::{Tracker, TrackerBuilder};
+pub use tracker::{Tracker, TrackerBuilder, Waited};
 pub use wire::{
     BatchAnswer, Intent, OpenItem, OpenRequest, Opened, Pace, Rejected, SessionState, SessionSummary,
     SessionView, Target, Wake, WakeStatus,

@@ -3,6 +3,7 @@
 mod batch;
 mod builder;
 mod credentials;
+mod wait;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use batch::Answers;
 pub(crate) use batch::{Limits, Part};
 pub use builder::TrackerBuilder;
 use credentials::Credentials;
+pub use wait::Waited;
 
 use crate::error::CallError;
 use crate::problem::{Problem, ProblemKind};

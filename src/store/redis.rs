@@ -14,6 +14,7 @@ mod hand;
 mod heartbeat;
 mod history;
 mod keys;
+mod layout;
 mod lease;
 mod link;
 mod observe;

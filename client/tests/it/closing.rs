@@ -44,7 +44,7 @@ async fn a_close_carries_its_reason_and_is_repeated_until_answered() {
     for seen in deletes(&server) {
         assert_eq!(
             (seen.path.as_str(), seen.query.as_str()),
-            ("/v1/sessions/s/connections/c", "reason=tab+closed")
+            ("/v1/sessions/s/connections/c", "reason=tab_closed")
         );
     }
     let beats = server.count("POST", HEARTBEAT);

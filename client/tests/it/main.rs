@@ -13,3 +13,4 @@ mod opening;
 mod pacing;
 mod sockets;
 mod support;
+mod waiting;

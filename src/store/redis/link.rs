@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::error::store_error;
+use super::layout::{self, Agreement};
 use super::settings::Settings;
 use crate::config::RedisConfig;
 use crate::store::StoreError;
@@ -26,8 +27,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const FENCE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Attempts of one lane lie at least this far apart: short beside the pauses of a repeated call.
 const ATTEMPT_APART: Duration = Duration::from_millis(50);
-/// What this version keeps in `ct:meta`; a server that holds another layout is refused.
-const META: &str = "layout=1 layout_min=1 partitions=256";
 
 /// One connection and what was learnt when it was made.
 #[derive(Clone)]
@@ -229,27 +228,35 @@ impl Links {
     async fn check_meta(&self, connection: &mut MultiplexedConnection) -> Result<(), StoreError> {
         const DOING: &str = "checking the layout in Redis";
         let fail = |error| store_error(DOING, error);
-        let _: Option<String> = redis::cmd("SET")
-            .arg(&self.meta_key)
-            .arg(META)
-            .arg("NX")
-            .query_async(connection)
-            .await
-            .map_err(fail)?;
-        let found: Option<String> = redis::cmd("GET")
-            .arg(&self.meta_key)
-            .query_async(connection)
-            .await
-            .map_err(fail)?;
-        match found {
-            Some(found) if found != META => Err(StoreError::Conflict {
-                doing: DOING,
-                detail: format!(
-                    "{} holds '{found}', this version keeps '{META}'; use another TRACKER_REDIS_PREFIX or upgrade",
-                    self.meta_key
-                ),
-            }),
-            _ => Ok(()),
+        // Repeated only when another version raises it in the same moment.
+        loop {
+            // Nobody else has this connection yet, so it may watch.
+            let mut watch = redis::pipe();
+            let (set, key) = (layout::OURS.to_string(), &self.meta_key);
+            watch.cmd("SET").arg(key).arg(&set).arg("NX").ignore();
+            watch.cmd("WATCH").arg(key).ignore().cmd("GET").arg(key);
+            let (found,): (Option<String>,) = watch.query_async(connection).await.map_err(fail)?;
+            match layout::OURS.meet(&found.unwrap_or_else(|| set.clone())) {
+                Agreement::Share => {
+                    return redis::cmd("UNWATCH").query_async(connection).await.map_err(fail);
+                }
+                Agreement::Raise => {
+                    let mut raise = redis::pipe();
+                    raise.atomic().cmd("SET").arg(key).arg(&set).ignore();
+                    let raised: Option<()> = raise.query_async(connection).await.map_err(fail)?;
+                    if raised.is_some() {
+                        tracing::info!(
+                            layout = set,
+                            "this version raised the layout of what is kept in Redis"
+                        );
+                        return Ok(());
+                    }
+                }
+                Agreement::Refuse(why) => {
+                    let detail = format!("{key}: {why}");
+                    return Err(StoreError::Conflict { doing: DOING, detail });
+                }
+            }
         }
     }
 }

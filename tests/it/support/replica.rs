@@ -17,7 +17,12 @@ impl Replica {
     pub(crate) async fn start(flags: &Flags) -> Self {
         let app = App::start(&flags.config()).await.unwrap();
         Self {
-            api: Api::new(format!("http://{}", app.http_address)),
+            // One that only sweeps has none.
+            api: Api::new(
+                app.http_address
+                    .map(|address| format!("http://{address}"))
+                    .unwrap_or_default(),
+            ),
             operations: Api::new(format!("http://{}", app.operations_address)),
             app: Some(app),
         }
@@ -45,6 +50,18 @@ impl Replica {
     /// Answer of /metrics.
     pub(crate) async fn metrics(&self) -> Answer {
         self.operations.get("/metrics").await
+    }
+
+    /// Requests of one route (its template) so far, whatever became of them.
+    pub(crate) async fn calls(&self, route: &str) -> u64 {
+        let text = self.metrics().await.body;
+        let lines = text.as_str().unwrap().lines();
+        let wanted = format!("route=\"{route}\"");
+        let of_route =
+            lines.filter(|line| line.starts_with("tracker_http_requests_total") && line.contains(&wanted));
+        of_route
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+            .sum()
     }
 
     /// Answer of /livez.

@@ -1,0 +1,67 @@
+//! The process: settings, start, and an end that cuts nobody without a word.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+use connection_tracker_client::Tracker;
+use connection_tracker_gateway::{Gateway, Settings};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A gateway: ws://ADDRESS/SESSION/PATH leads to /PATH of that session, and connection-tracker knows who is there
+#[derive(Debug, Parser)]
+struct Args {
+    /// Where users connect
+    #[arg(long, env = "GATEWAY_ADDRESS", default_value = "127.0.0.1:8090")]
+    address: SocketAddr,
+    /// Where connection-tracker is
+    #[arg(long, env = "GATEWAY_TRACKER_URL", default_value = "http://127.0.0.1:8080")]
+    tracker_url: String,
+    /// File with the bearer token of the role gateway, if connection-tracker wants one; read again when it changes
+    #[arg(long, env = "GATEWAY_TOKEN_FILE")]
+    token_file: Option<std::path::PathBuf>,
+    /// Name of this gateway, its own among all
+    #[arg(long, env = "GATEWAY_NAME", default_value = "gateway")]
+    name: String,
+    /// Where sessions are, with {session} for the id, like ws://{session}.desktops:8080; without it, where
+    /// connection-tracker says they are
+    #[arg(long, env = "GATEWAY_BACKEND")]
+    backend: Option<String>,
+    /// Header that names the user, set by whatever authenticates in front of this
+    #[arg(long, env = "GATEWAY_USER_HEADER", default_value = "x-user")]
+    user_header: String,
+    /// How long a user may wait for a session to start, in seconds
+    #[arg(long, env = "GATEWAY_PATIENCE", default_value_t = 300)]
+    patience: u64,
+    /// How long the end may take, in seconds
+    #[arg(long, env = "GATEWAY_GRACE", default_value_t = 10)]
+    grace: u64,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt().with_env_filter("info").init();
+    let args = Args::parse();
+    let mut tracker = Tracker::builder(&args.tracker_url).gateway(&args.name);
+    if let Some(path) = args.token_file {
+        tracker = tracker.token_file(path);
+    }
+    let settings = Settings {
+        backend: args.backend,
+        user_header: args.user_header,
+        patience: Duration::from_secs(args.patience),
+    };
+    let tracker = tracker.build().context("connection-tracker cannot be asked")?;
+    let gateway = Gateway::start(args.address, tracker, settings)
+        .await
+        .with_context(|| format!("cannot listen on {}", args.address))?;
+    tracing::info!(address = %gateway.address(), "listening");
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupt = tokio::signal::ctrl_c() => interrupt?,
+    }
+    gateway.drain(Duration::from_secs(args.grace)).await;
+    Ok(())
+}

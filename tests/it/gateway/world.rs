@@ -1,0 +1,154 @@
+//! A gateway with its users and their sessions: an echo server stands for every session.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ws::{Message as EchoMessage, WebSocket, WebSocketUpgrade};
+use axum::extract::{OriginalUri, State};
+use axum::routing::any;
+use connection_tracker_client::Tracker;
+use connection_tracker_gateway::{Gateway, Settings};
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use crate::support::SOON;
+
+/// Answers every message with itself, the first one after the path it was asked by.
+pub(super) struct Echo {
+    url: String,
+    sockets: Arc<AtomicUsize>,
+    _server: AbortOnDropHandle<()>,
+}
+
+impl Echo {
+    pub(super) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/{{session}}", listener.local_addr().unwrap());
+        let sockets = Arc::<AtomicUsize>::default();
+        let router = Router::new()
+            .fallback(any(accept))
+            .with_state(Arc::clone(&sockets));
+        let server = TaskTracker::new().spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self {
+            url,
+            sockets,
+            _server: AbortOnDropHandle::new(server),
+        }
+    }
+
+    /// Sockets that reached a session so far.
+    pub(super) fn sockets(&self) -> usize {
+        self.sockets.load(Ordering::Relaxed)
+    }
+}
+
+async fn accept(
+    State(sockets): State<Arc<AtomicUsize>>,
+    OriginalUri(uri): OriginalUri,
+    upgrade: WebSocketUpgrade,
+) -> axum::response::Response {
+    sockets.fetch_add(1, Ordering::Relaxed);
+    upgrade
+        .protocols(["binary"])
+        .on_upgrade(async move |mut socket: WebSocket| {
+            if socket.send(EchoMessage::text(uri.to_string())).await.is_err() {
+                return;
+            }
+            while let Some(Ok(message)) = socket.recv().await {
+                if matches!(message, EchoMessage::Text(_) | EchoMessage::Binary(_))
+                    && socket.send(message).await.is_err()
+                {
+                    return;
+                }
+            }
+        })
+}
+
+/// A gateway before the echo, asking the service at this address.
+pub(super) async fn gateway(tracker_url: &str, echo: &Echo) -> Gateway {
+    let tracker = Tracker::builder(tracker_url).gateway("gw-test").build().unwrap();
+    let settings = Settings {
+        backend: Some(echo.url.clone()),
+        user_header: "x-user".to_owned(),
+        patience: SOON,
+    };
+    Gateway::start("127.0.0.1:0".parse().unwrap(), tracker, settings)
+        .await
+        .unwrap()
+}
+
+/// A user's socket.
+pub(super) struct User {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    said: u64,
+}
+
+impl User {
+    /// Comes in by the gateway; what becomes of it the messages say. `path` may have a query.
+    pub(super) async fn arrive(gateway: &Gateway, session: &str, path: &str) -> Self {
+        let url = format!("ws://{}/{session}/{path}", gateway.address());
+        let mut request = url.into_client_request().unwrap();
+        let headers = request.headers_mut();
+        headers.insert("x-user", "ann".parse().unwrap());
+        headers.insert("sec-websocket-protocol", "binary, base64".parse().unwrap());
+        let (socket, answer) = tokio_tungstenite::connect_async(request).await.unwrap();
+        assert_eq!(answer.headers()["sec-websocket-protocol"], "binary");
+        Self { socket, said: 0 }
+    }
+
+    /// Comes in, and stands before the session.
+    pub(super) async fn enter(gateway: &Gateway, session: &str) -> Self {
+        let mut user = Self::arrive(gateway, session, "vnc?scale=2").await;
+        assert_eq!(user.hear().await, Ok(format!("/{session}/vnc?scale=2")));
+        user
+    }
+
+    /// The next message; the close code where the socket was closed instead.
+    pub(super) async fn hear(&mut self) -> Result<String, u16> {
+        loop {
+            let message = tokio::time::timeout(SOON, self.socket.next()).await;
+            match message.expect("a message or a close comes soon") {
+                Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
+                Some(Ok(Message::Close(frame))) => return Err(frame.map_or(1005, |frame| frame.code.into())),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Err(1006),
+            }
+        }
+    }
+
+    /// Says something and hears it again.
+    pub(super) async fn talk(&mut self) -> Result<(), u16> {
+        self.said += 1;
+        let word = format!("word {}", self.said);
+        self.socket
+            .send(Message::text(word.as_str()))
+            .await
+            .map_err(|_| 1006_u16)?;
+        assert_eq!(self.hear().await?, word);
+        Ok(())
+    }
+
+    /// Talks now and then until the end of `until`; the close code where the socket was closed before.
+    pub(super) async fn talk_until(&mut self, until: impl Future<Output = ()>) -> Result<(), u16> {
+        let mut pauses = tokio::time::interval(Duration::from_millis(100));
+        tokio::pin!(until);
+        loop {
+            tokio::select! {
+                () = &mut until => return self.talk().await,
+                _ = pauses.tick() => {}
+            }
+            self.talk().await?;
+        }
+    }
+
+    /// Leaves as a closed tab does.
+    pub(super) async fn leave(mut self) {
+        let _ = self.socket.close(None).await;
+    }
+}
