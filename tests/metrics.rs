@@ -107,3 +107,33 @@ fn two_values_count_apart() {
     assert!(one.encode().contains("tracker_sweep_errors_total 1\n"));
     assert!(other.encode().contains("tracker_sweep_errors_total 0\n"));
 }
+
+/// Names of metrics in a text, without what histograms and OpenMetrics hang on them.
+fn metrics_in(text: &str) -> BTreeSet<String> {
+    let words =
+        text.split(|letter: char| !(letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_'));
+    let ours = words.filter(|word| word.starts_with("tracker_") && word.matches('_').count() > 1);
+    let bare = |word: &str| {
+        let suffixes = ["_bucket", "_sum", "_count"];
+        let cut = suffixes.iter().find_map(|suffix| word.strip_suffix(suffix));
+        cut.unwrap_or(word).to_owned()
+    };
+    ours.map(bare).collect()
+}
+
+#[test]
+fn the_dashboard_asks_only_for_metrics_that_exist() {
+    let known: BTreeSet<String> = Metrics::new()
+        .described()
+        .iter()
+        .map(|metric| metric.name.to_string())
+        .collect();
+    let board = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/examples/grafana/connection-tracker.json"
+    );
+    let asked = metrics_in(&fs::read_to_string(board).unwrap());
+    assert!(asked.len() > 5, "{asked:?}");
+    let unknown: Vec<_> = asked.difference(&known).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}

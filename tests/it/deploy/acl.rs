@@ -76,8 +76,11 @@ async fn the_redis_user_of_the_examples_lacks_no_right() {
 
 /// Makes the user. Commands that came after the version of this server are left out.
 async fn make_user(cluster: &TestCluster) {
-    let line = USERS.trim().replace("PASSWORD", "secret");
-    let words = line.strip_prefix("user tracker ").expect("a line of an ACL file");
+    let mut lines = USERS.lines();
+    let words = lines
+        .find_map(|line| line.strip_prefix("user tracker "))
+        .expect("the user has a line");
+    let words = words.replace("PASSWORD", "secret");
     for word in words.split(' ') {
         let made = cluster.redis.try_cli(&["ACL", "SETUSER", "tracker", word]).await;
         let is_newer = |error: &str| word.starts_with('+') && error.contains("Unknown command");

@@ -96,7 +96,7 @@ async fn the_gateway_in_go_compiles() {
     let write =
         |name: &str, text: &str| std::fs::write(Path::new(directory.path()).join(name), text).unwrap();
     write("gateway.go", block("go"));
-    write("go.mod", "module gateway\n\ngo 1.22\n");
+    write("go.mod", "module gateway\n\ngo 1.19\n");
     let vet = Command::new("go")
         .args(["vet", "./..."])
         .current_dir(directory.path())
