@@ -7,3 +7,4 @@ mod load;
 mod roles;
 mod rolling;
 mod snippets;
+mod versions;

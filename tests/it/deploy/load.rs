@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use connection_tracker_client::{CallError, OpenItem, OpenRequest, Tracker};
@@ -26,6 +26,8 @@ pub(super) struct Load {
     /// `session/connection` of those that are open now.
     open: Mutex<BTreeSet<String>>,
     opened: AtomicU64,
+    /// How many of the herd are there.
+    gathered: AtomicUsize,
 }
 
 /// What came of it.
@@ -56,6 +58,7 @@ impl Load {
             failures: Mutex::default(),
             open: Mutex::default(),
             opened: AtomicU64::new(0),
+            gathered: AtomicUsize::new(0),
         }
     }
 
@@ -90,11 +93,8 @@ impl Load {
             .insert(format!("{session}/{connection}"));
     }
 
-    /// Opens this many connections, two in each session `h-0 ..`.
-    pub(super) async fn gather(&self, count: usize) -> Vec<(String, String)> {
-        let herd: Vec<_> = (0..count)
-            .map(|number| (format!("h-{}", number / 2), format!("c{number}")))
-            .collect();
+    /// Opens all of the herd, in batches.
+    pub(super) async fn gather(&self, herd: &[(String, String)]) {
         let request = OpenRequest::new("ann");
         for part in herd.chunks(1_000) {
             let items: Vec<OpenItem<'_>> = part
@@ -105,7 +105,10 @@ impl Load {
                     request: &request,
                 })
                 .collect();
-            let answer = self.tracker.open_many(&items).await.unwrap();
+            let answer = self
+                .call("opens", async || self.tracker.open_many(&items).await)
+                .await
+                .unwrap();
             assert_eq!(
                 answer.accepted,
                 part.len() as u64,
@@ -115,8 +118,8 @@ impl Load {
             for (session, connection) in part {
                 self.acknowledge(session, connection);
             }
+            self.gathered.fetch_add(part.len(), Ordering::Relaxed);
         }
-        herd
     }
 
     /// Heartbeats of the herd, in batches, until the stop.
@@ -124,7 +127,8 @@ impl Load {
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while self.stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            let parts = herd.chunks(5_000).map(async |part| {
+            let gathered = &herd[..self.gathered.load(Ordering::Relaxed)];
+            let parts = gathered.chunks(5_000).map(async |part| {
                 let items: Vec<_> = part
                     .iter()
                     .map(|(session, connection)| (session.as_str(), connection.as_str()))

@@ -49,6 +49,11 @@ fn id(session: &str) -> SessionId {
 }
 
 impl State<'_> {
+    /// The key that names the layout.
+    pub(crate) fn meta_key(&self) -> String {
+        self.keys.meta()
+    }
+
     /// A key of the partition of a session.
     pub(crate) fn partition_key(&self, session: &str, key: PartitionKey) -> String {
         self.keys.of_partition(Partition::of(&id(session)), key)
