@@ -18,17 +18,18 @@
 {{- end }}
 {{- end -}}
 
-{{/* Call with the root and the deployment. */}}
+{{/* Call with the root and the deployment. What serves no API listens on loopback at most, and sees no tokens. */}}
 {{- define "tracker.environment" -}}
 {{- $values := .root.Values -}}
 - name: TRACKER_SERVE_ROLE
   value: {{ .deployment.role }}
-- name: TRACKER_HTTP_ADDRESS
-  value: 0.0.0.0:8080
 - name: TRACKER_HTTP_OPERATIONS_ADDRESS
   value: 0.0.0.0:8081
 - name: TRACKER_HTTP_DRAIN
   value: {{ $values.drain.timeout }}s
+{{- if .deployment.api }}
+- name: TRACKER_HTTP_ADDRESS
+  value: 0.0.0.0:8080
 {{- if $values.auth.allowUnauthenticated }}
 - name: TRACKER_HTTP_ALLOW_UNAUTHENTICATED
   value: "true"
@@ -39,6 +40,7 @@
 {{- with $values.auth.tokenReviewAudience }}
 - name: TRACKER_AUTH_TOKEN_REVIEW_AUDIENCE
   value: {{ . | quote }}
+{{- end }}
 {{- end }}
 - name: TRACKER_REDIS_URL
   valueFrom:
@@ -76,18 +78,17 @@
 {{- end }}
 {{- end -}}
 
-{{/* Files: each Secret as a directory, since a subPath is never updated. */}}
+{{/* Files: each Secret as a directory, since a subPath is never updated. Call with the root and the deployment. */}}
 {{- define "tracker.files" -}}
-{{- $values := .Values -}}
-{{- $files := list -}}
-{{- if not $values.auth.allowUnauthenticated -}}
+{{- $values := .root.Values -}}
+{{- $files := list (dict "name" "ca" "secret" $values.caSecret.name)
+  (dict "name" "kubeconfig" "secret" $values.platform.kubeconfigSecret.name) -}}
+{{- if and .deployment.api $values.auth.tokensSecret.name -}}
 {{- $files = append $files (dict "name" "tokens" "secret" $values.auth.tokensSecret.name) -}}
 {{- end -}}
-{{- if $values.caSecret.name -}}
-{{- $files = append $files (dict "name" "ca" "secret" $values.caSecret.name) -}}
+{{- $given := list -}}
+{{- range $files -}}
+{{- if .secret -}}{{- $given = append $given . -}}{{- end -}}
 {{- end -}}
-{{- if $values.platform.kubeconfigSecret.name -}}
-{{- $files = append $files (dict "name" "kubeconfig" "secret" $values.platform.kubeconfigSecret.name) -}}
-{{- end -}}
-{{- $files | toJson -}}
+{{- $given | toJson -}}
 {{- end -}}

@@ -53,13 +53,13 @@ containers:
       {{- include "tracker.containerSecurity" . | nindent 6 }}
     volumeMounts:
       - {name: log, mountPath: /etc/connection-tracker/log, readOnly: true}
-      {{- range include "tracker.files" .root | fromJsonArray }}
+      {{- range include "tracker.files" . | fromJsonArray }}
       - {name: {{ .name }}, mountPath: /etc/connection-tracker/{{ .name }}, readOnly: true}
       {{- end }}
 volumes:
   - name: log
     configMap: {name: {{ include "tracker.fullname" .root }}-log}
-  {{- range include "tracker.files" .root | fromJsonArray }}
+  {{- range include "tracker.files" . | fromJsonArray }}
   - name: {{ .name }}
     secret: {secretName: {{ .secret }}, defaultMode: 0440}
   {{- end }}
