@@ -77,7 +77,7 @@ def test_notes_fit_the_values():
     text = notes("apart-scaled", "service.port=8000")
     assert f"exec deployment/{RELEASE}-connection-tracker-sweeper -- connection-tracker release" in text
     assert ".svc:8000\n" in text and "8080:8000" in text
-    assert 'Authorization: Bearer $TOKEN' in text
+    assert "Authorization: Bearer $TOKEN" in text
     assert "WARNING" not in text
     assert "egress.extra" in notes("secret-tls", "settings.KUBERNETES_PROBE=url")
     assert "migrate.enabled is false" in notes("strict")

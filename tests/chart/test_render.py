@@ -3,10 +3,21 @@
 import shutil
 
 import pytest
-import yaml
 
-from conftest import (CHART, OUTSIDE, RELEASE, SETS, environment, named, of_kind, pods, refusal, render, selects,
-                      services_pods)
+from conftest import (
+    CHART,
+    OUTSIDE,
+    RELEASE,
+    SETS,
+    environment,
+    named,
+    of_kind,
+    pods,
+    refusal,
+    render,
+    selects,
+    services_pods,
+)
 
 NAME = f"{RELEASE}-connection-tracker"
 # Of the restricted profile.
@@ -147,7 +158,9 @@ def test_the_time_to_stop_covers_what_a_stop_takes(objects):
 
 
 def test_the_time_to_stop_is_computed_and_may_only_be_longer():
-    grace = lambda objects: services_pods(objects)[0][1]["spec"]["terminationGracePeriodSeconds"]
+    def grace(objects):
+        return services_pods(objects)[0][1]["spec"]["terminationGracePeriodSeconds"]
+
     assert grace(render("trial")) == 30
     assert grace(render("apart-scaled")) == 10 + 2 * 20 + 5
     assert grace(render("trial", "--set", "drain.preStop=0")) == 25
@@ -158,7 +171,9 @@ def test_the_time_to_stop_is_computed_and_may_only_be_longer():
 
 
 def test_a_url_that_changes_rolls_the_pods():
-    annotations = lambda *sets: services_pods(render("external-single", *sets))[0][1]["metadata"]["annotations"]
+    def annotations(*sets):
+        return services_pods(render("external-single", *sets))[0][1]["metadata"]["annotations"]
+
     before = annotations()
     assert before == annotations()
     assert before != annotations("--set", "postgres.url=postgres://elsewhere/tracker")

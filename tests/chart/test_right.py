@@ -70,7 +70,9 @@ def test_rights_follow_what_is_configured():
     assert not {right for right in without_events if right[0] == "events.k8s.io"}
     without_activity = rights(roles("trial", "--set", "settings.KUBERNETES_ACTIVITY_PATH="))
     assert not {right for right in without_activity if right[1].endswith("/status")}
-    assert {right[1] for right in rights(roles("scale-namespaces", "--set", "settings.SCALE_WORKLOADS=deployments"))} == {
+    assert {
+        right[1] for right in rights(roles("scale-namespaces", "--set", "settings.SCALE_WORKLOADS=deployments"))
+    } == {
         "deployments",
         "deployments/scale",
         "events",
@@ -94,11 +96,11 @@ def test_roles_are_in_each_namespace_of_the_sessions():
 
 
 def test_bindings_are_to_accounts_that_pods_have(objects):
-    accounts = {
-        (NAMESPACE, pod["spec"]["serviceAccountName"]): pod for _, pod in services_pods(objects)
+    accounts = {(NAMESPACE, pod["spec"]["serviceAccountName"]): pod for _, pod in services_pods(objects)}
+    given = {
+        (one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"])
+        for one in of_kind(objects, "Role", "ClusterRole")
     }
-    given = {(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"])
-             for one in of_kind(objects, "Role", "ClusterRole")}
     bindings = of_kind(objects, "RoleBinding", "ClusterRoleBinding")
     assert len(bindings) == len(given)
     for binding in bindings:
@@ -125,7 +127,9 @@ def test_nothing_is_for_the_whole_cluster_without_reviews(name):
 
 
 def test_pods_have_a_token_where_their_account_is_used():
-    mounts = lambda *arguments: services_pods(render(*arguments))[0][1]["spec"]["automountServiceAccountToken"]
+    def mounts(*arguments):
+        return services_pods(render(*arguments))[0][1]["spec"]["automountServiceAccountToken"]
+
     assert mounts("trial") is True
     for sets in ("platform.kubeconfigSecret.name=tracker-far", "settings.KUBERNETES_URL=http://simulator"):
         assert mounts("secret-tls", "--set", sets) is False

@@ -89,7 +89,9 @@ def test_empty_values_set_nothing(objects):
 
 
 def test_roles_follow_the_mode():
-    roles = lambda name: [environment(pod)[ROLE] for _, pod in services_pods(render(name))]
+    def roles(name):
+        return [environment(pod)[ROLE] for _, pod in services_pods(render(name))]
+
     assert roles("trial") == ["all"]
     assert roles("apart-scaled") == ["api", "sweeper"]
     sweeper = environment(services_pods(render("apart-scaled"))[1][1])
