@@ -19,7 +19,7 @@ chart() {
     fi
     step "rendering the chart: $("$CHART_DIR/helm" version --short)"
     # Nothing of the caller's Helm is read or written, and no cluster is asked.
-    child env HELM="$CHART_DIR/helm" HELM_CACHE_HOME="$STATE_DIR/helm" HELM_CONFIG_HOME="$STATE_DIR/helm" \
+    child env TRACKER_BINARY="$TARGET_DIR/debug/connection-tracker" HELM="$CHART_DIR/helm" HELM_CACHE_HOME="$STATE_DIR/helm" HELM_CONFIG_HOME="$STATE_DIR/helm" \
         HELM_DATA_HOME="$STATE_DIR/helm" KUBECONFIG=/dev/null PYTHONDONTWRITEBYTECODE=1 \
         "$CHART_DIR/bin/pytest" --quiet -p no:cacheprovider "$ROOT/tests/chart"
 }

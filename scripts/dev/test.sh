@@ -5,6 +5,10 @@
 . "$ROOT/scripts/dev/throwaway.sh"
 # shellcheck source=scripts/dev/conformance.sh
 . "$ROOT/scripts/dev/conformance.sh"
+# shellcheck source=scripts/dev/chart.sh
+. "$ROOT/scripts/dev/chart.sh"
+# shellcheck source=scripts/dev/container.sh
+. "$ROOT/scripts/dev/container.sh"
 
 command_test() {
     local status=0 started
@@ -38,6 +42,8 @@ command_test() {
     # Last: it ends nothing that the tests need, and says nothing when they could not even be compiled.
     if [ $# -eq 0 ]; then
         conformance || status=$?
+        chart || status=$?
+        containers || status=$?
     fi
     tests_skipped
     if [ "$status" -eq 0 ]; then

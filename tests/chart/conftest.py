@@ -83,9 +83,9 @@ def selects(selector, template):
     return selector.items() <= template["metadata"]["labels"].items()
 
 
-def readme_names():
-    """Every setting that the README of the service names."""
-    table = (ROOT / "README.md").read_text().split("<!-- configuration -->")[1]
+def setting_names():
+    """Every setting that docs/configuration.md names."""
+    table = (ROOT / "docs" / "configuration.md").read_text().split("<!-- configuration -->")[1]
     return re.findall(r"^\| `(TRACKER_[A-Z_]+)` \|", table, re.MULTILINE)
 
 

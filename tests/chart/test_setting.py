@@ -1,4 +1,4 @@
-"""Settings: every one of the README can be given, nothing else is, and no secret is among them."""
+"""Settings: every one of docs/configuration.md can be given, nothing else is, and no secret is among them."""
 
 import base64
 import json
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from conftest import CHART, NAMESPACE, SETS, environment, of_kind, pods, readme_names, refusal, render, services_pods
+from conftest import CHART, NAMESPACE, SETS, environment, of_kind, pods, setting_names, refusal, render, services_pods
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())["properties"]["settings"]["properties"]
 # Being added to the service; the chart sets it always.
@@ -41,7 +41,7 @@ OWN = {
 
 
 def test_every_setting_of_the_readme_is_a_setting_or_a_value_and_none_else():
-    names = set(readme_names())
+    names = set(setting_names())
     assert len(names) > 70
     settings = {f"TRACKER_{name}" for name in SCHEMA}
     assert not settings & OWN.keys(), "one way to give each"
@@ -53,7 +53,7 @@ def test_every_setting_of_the_readme_is_a_setting_or_a_value_and_none_else():
 def test_pods_have_no_variable_that_the_readme_does_not_name(objects):
     for _, template in pods(objects):
         given = {name for name in environment(template) if name.startswith("TRACKER_")}
-        assert given <= {*readme_names(), ROLE}
+        assert given <= {*setting_names(), ROLE}
 
 
 def sample(schema):
