@@ -78,6 +78,7 @@ async fn no_user_is_cut_when_redis_restarts_empty() {
     assert!(hibernations.is_empty(), "{hibernations:#?}");
 }
 
+/// Invariant 12.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_user_is_cut_while_replicas_are_replaced_one_by_one() {
     let cluster = TestCluster::builder()

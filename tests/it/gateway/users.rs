@@ -105,6 +105,7 @@ async fn a_user_who_leaves_while_their_session_starts_is_not_let_in_and_not_kept
     assert_eq!(echo.sockets(), 0);
 }
 
+/// Race R12.
 #[tokio::test]
 async fn a_gateway_that_goes_sends_its_users_elsewhere_and_closes_all_with_one_call() {
     const USERS: usize = 200;

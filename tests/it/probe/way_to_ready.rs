@@ -28,6 +28,7 @@ async fn write_status(cluster: &TestCluster, session: &str, status: Value) {
     assert!(answer.status().is_success(), "{:?}", answer.text().await);
 }
 
+/// Race R17.
 #[tokio::test]
 async fn a_session_wakes_until_its_port_opens_and_runs_soon_after() {
     let port = Port::closed();
