@@ -26,6 +26,7 @@ mod script;
 mod session;
 mod settings;
 mod slot;
+mod source;
 mod stats;
 mod wake;
 

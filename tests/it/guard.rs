@@ -6,4 +6,5 @@ mod crowd;
 mod gap;
 mod late_news;
 mod loss;
+mod sentinel;
 mod strikes;

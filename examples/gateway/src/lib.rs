@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{ConnectInfo, Path, RawQuery, State};
+use axum::extract::{ConnectInfo, OriginalUri, Path, State};
 use axum::http::header::{SEC_WEBSOCKET_PROTOCOL, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -38,6 +38,8 @@ pub struct Settings {
     pub user_header: String,
     /// How long a user may wait for a session to start.
     pub patience: Duration,
+    /// After how long without a word, or an answer to a ping, a user is gone.
+    pub silence: Duration,
 }
 
 /// A running gateway.
@@ -116,7 +118,7 @@ async fn arrive(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path(target): Path<Vec<String>>,
-    RawQuery(query): RawQuery,
+    OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
@@ -130,10 +132,16 @@ async fn arrive(
         .map(|word| word.trim().to_owned())
         .filter(|word| !word.is_empty())
         .collect();
-    let mut target = target.into_iter();
+    // As it came: decoded, a path could lead elsewhere than it said.
+    let rest = uri.path_and_query().map_or("", |rest| rest.as_str());
+    let rest = rest.strip_prefix('/').unwrap_or(rest);
+    let rest = rest.find(['/', '?']).map_or("", |at| &rest[at..]);
+    if rest.split(['/', '?']).any(is_upwards) {
+        return (StatusCode::BAD_REQUEST, "no way leads up from a session\n").into_response();
+    }
     let visit = Visit {
-        session: target.next().unwrap_or_default(),
-        path: target.next().unwrap_or_default(),
+        session: target.into_iter().next().unwrap_or_default(),
+        rest: rest.to_owned(),
         protocols: protocols.to_owned(),
         // Never used twice: a number would begin anew with the process.
         connection: Uuid::now_v7().to_string(),
@@ -141,15 +149,19 @@ async fn arrive(
             client_ip: Some(client_ip(&headers, peer)),
             user_agent: text(USER_AGENT.as_str()).map(str::to_owned),
             protocol: Some("websocket".to_owned()),
-            intent: intent(query.as_deref()),
+            intent: intent(uri.query()),
             ..OpenRequest::new(user)
         },
-        query,
     };
     let visits = shared.visits.clone();
     upgrade
         .protocols(wanted)
         .on_upgrade(move |socket| visits.track_future(visit.carry_out(shared, socket)))
+}
+
+/// Whether a part of a path means the one above, however it is written.
+fn is_upwards(part: &str) -> bool {
+    part.to_ascii_lowercase().replace("%2e", ".") == ".."
 }
 
 /// A page that reconnects by itself adds `intent=reconnect` (browsers let it set no header): that wakes nothing.

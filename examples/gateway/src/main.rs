@@ -34,6 +34,9 @@ struct Args {
     /// How long a user may wait for a session to start, in seconds
     #[arg(long, env = "GATEWAY_PATIENCE", default_value_t = 300)]
     patience: u64,
+    /// After how many seconds without a word, or an answer to a ping, a user is gone
+    #[arg(long, env = "GATEWAY_SILENCE", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    silence: u64,
     /// How long the end may take, in seconds
     #[arg(long, env = "GATEWAY_GRACE", default_value_t = 10)]
     grace: u64,
@@ -51,6 +54,7 @@ async fn main() -> anyhow::Result<()> {
         backend: args.backend,
         user_header: args.user_header,
         patience: Duration::from_secs(args.patience),
+        silence: Duration::from_secs(args.silence),
     };
     let tracker = tracker.build().context("connection-tracker cannot be asked")?;
     let gateway = Gateway::start(args.address, tracker, settings)

@@ -3,16 +3,19 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message as FromUser, WebSocket};
 use connection_tracker_client::backoff;
 use connection_tracker_client::{Handle, OpenRequest, Verdict};
 use futures_util::future::ready;
-use futures_util::{SinkExt, StreamExt, TryStreamExt};
+use futures_util::{SinkExt, StreamExt, TryStreamExt, stream};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
+use tokio_stream::wrappers::IntervalStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
@@ -35,11 +38,36 @@ const CODE_AGAIN: u16 = 1013;
 
 type Session = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
+/// When a user was last heard of.
+struct Heard {
+    start: Instant,
+    at_ms: AtomicU64,
+}
+
+impl Heard {
+    fn now() -> Self {
+        Self {
+            start: Instant::now(),
+            at_ms: AtomicU64::new(0),
+        }
+    }
+
+    fn again(&self) {
+        let ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.at_ms.store(ms, Ordering::Relaxed);
+    }
+
+    fn since(&self) -> Duration {
+        let at = Duration::from_millis(self.at_ms.load(Ordering::Relaxed));
+        self.start.elapsed().saturating_sub(at)
+    }
+}
+
 /// A user who has arrived.
 pub(crate) struct Visit {
     pub(crate) session: String,
-    pub(crate) path: String,
-    pub(crate) query: Option<String>,
+    /// What follows the session in the request's target, as it came: `/vnc?scale=2`.
+    pub(crate) rest: String,
     /// `Sec-WebSocket-Protocol` as it came.
     pub(crate) protocols: String,
     pub(crate) connection: String,
@@ -50,6 +78,8 @@ pub(crate) struct Visit {
 enum End {
     /// The user left; they know.
     UserLeft,
+    /// The user is not heard of any more.
+    UserSilent,
     /// The session ended it, or cannot be reached.
     SessionLeft(&'static str),
     /// The service says so.
@@ -71,6 +101,7 @@ impl Visit {
         };
         let (code, reason) = match &end {
             End::UserLeft => (None, "user_left"),
+            End::UserSilent => (Some(CODE_AGAIN), "user_silent"),
             End::SessionLeft(reason) => (Some(CODE_AGAIN), *reason),
             End::Verdict(verdict) => (Some(verdict.close_code()), "ended_by_service"),
             End::GoingAway => (Some(CODE_GOING_AWAY), "gateway_going_away"),
@@ -112,20 +143,44 @@ impl Visit {
                 return End::SessionLeft("session_left");
             }
         }
+        self.pump(shared.settings.silence, handle, user, session).await
+    }
+
+    /// Both ways until one end goes. Each direction waits for its own reader only.
+    async fn pump(
+        &self,
+        silence: Duration,
+        handle: &mut Handle,
+        user: &mut WebSocket,
+        session: Session,
+    ) -> End {
+        let heard = Heard::now();
         let (mut to_user, from_user) = user.split();
         let (mut to_session, from_session) = session.split();
-        // Each direction waits for its own reader only. A direction ends when its source has, or its sink fails.
-        let mut upwards = from_user
-            .map_err(drop)
-            .try_filter_map(|message| ready(Ok(for_session(message))));
-        let mut downwards = from_session
+        let mut upwards = from_user.map_err(drop).try_filter_map(|message| {
+            heard.again();
+            ready(Ok(for_session(message)))
+        });
+        let downwards = from_session
             .map_err(drop)
             .try_filter_map(|message| ready(Ok(for_user(message))));
+        // Whoever closed a laptop says no word: only what does not come back tells that they are gone.
+        let pings = IntervalStream::new(interval(silence / 3)).map(|_| {
+            if heard.since() < silence {
+                Ok(FromUser::Ping(Bytes::new()))
+            } else {
+                Err(())
+            }
+        });
+        // The first error ends both: of the session, its end, or the user's silence.
+        let mut downwards = stream::select(downwards.chain(stream::once(ready(Err(())))), pings);
         let mut to_session = (&mut to_session).sink_map_err(drop);
         let mut to_user = (&mut to_user).sink_map_err(drop);
         tokio::select! {
             _ = to_session.send_all(&mut upwards) => End::UserLeft,
-            _ = to_user.send_all(&mut downwards) => End::SessionLeft("session_left"),
+            _ = to_user.send_all(&mut downwards) => {
+                if heard.since() < silence { End::SessionLeft("session_left") } else { End::UserSilent }
+            }
             verdict = handle.ended() => End::Verdict(verdict),
         }
     }
@@ -165,13 +220,7 @@ impl Visit {
     async fn connect(&self, url: &str) -> anyhow::Result<Session> {
         // Objects name http URLs.
         let base = url.replacen("http", "ws", usize::from(url.starts_with("http")));
-        let query = self.query.as_ref().map(|query| format!("?{query}"));
-        let url = format!(
-            "{}/{}{}",
-            base.trim_end_matches('/'),
-            self.path,
-            query.unwrap_or_default()
-        );
+        let url = format!("{}{}", base.trim_end_matches('/'), self.rest);
         let mut request = url.into_client_request()?;
         if !self.protocols.is_empty() {
             let protocols = HeaderValue::from_str(&self.protocols)?;

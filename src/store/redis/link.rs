@@ -1,7 +1,7 @@
 //! Connections to Redis: multiplexed, checked out once, replaced when they break.
 //!
 //! `pool.get()` of deadpool costs a round trip each time, so the hot path clones a connection that was
-//! checked out once. A multiplexed connection never reconnects by itself: a [`Link`] that saw a broken
+//! checked out once. Where they lead: `source`. A multiplexed connection never reconnects by itself: a [`Link`] that saw a broken
 //! socket or a READONLY answer is dropped, and the next caller makes a new one.
 
 use std::sync::Arc;
@@ -9,20 +9,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deadpool_redis::redis::aio::MultiplexedConnection;
-use deadpool_redis::redis::{self, AsyncConnectionConfig, ConnectionInfo, IntoConnectionInfo};
-use deadpool_redis::{Manager, Pool, Runtime};
+use deadpool_redis::redis::{self, AsyncConnectionConfig};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::error::store_error;
 use super::layout::{self, Agreement};
 use super::settings::Settings;
+use super::source::{CONNECT_TIMEOUT, Source};
 use crate::config::RedisConfig;
 use crate::store::StoreError;
 use crate::telemetry::metrics::{Connect, RedisMetrics};
 
-/// How long making a connection may take; a black-holed server must not hold a request longer.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a confirmation may take: two waits for replicas, one begun by another and its own.
 const FENCE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Attempts of one lane lie at least this far apart: short beside the pauses of a repeated call.
@@ -59,7 +57,7 @@ struct LaneState {
 
 /// The connections of this process.
 pub(super) struct Links {
-    pool: Pool,
+    source: Source,
     lanes: Vec<Mutex<LaneState>>,
     next: AtomicUsize,
     settings: Settings,
@@ -77,35 +75,21 @@ impl Links {
         meta_key: String,
         metrics: RedisMetrics,
     ) -> Result<Self, StoreError> {
-        let unusable = |detail: String| StoreError::Conflict {
-            doing: "reading TRACKER_REDIS_URL",
-            detail,
-        };
-        let info: ConnectionInfo = config
-            .redis_url
-            .as_str()
-            .into_connection_info()
-            .map_err(|error| unusable(error.to_string()))?;
-        let tcp = info.tcp_settings().clone().set_nodelay(true);
         let connection = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(config.redis_response_timeout))
             // Batches are large: few, large writes cost less than many small ones.
             .set_write_backpressure_boundary(256 * 1024)
             .set_pipeline_buffer_size(1024);
-        let manager = Manager::new_with_config(info.set_tcp_settings(tcp), connection)
-            .map_err(|error| unusable(error.to_string()))?;
         // Beside those that requests share: one of the sweeper's own, and one that a WAIT may block.
         let lanes = config.redis_connections + 2;
-        let pool = Pool::builder(manager)
-            .max_size(lanes)
-            .create_timeout(Some(CONNECT_TIMEOUT))
-            .wait_timeout(Some(CONNECT_TIMEOUT))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|error| unusable(error.to_string()))?;
+        let source =
+            Source::new(&config.redis_url, connection, lanes).map_err(|detail| StoreError::Conflict {
+                doing: "reading TRACKER_REDIS_URL",
+                detail,
+            })?;
         Ok(Self {
-            pool,
+            source,
             lanes: (0..lanes).map(|_| Mutex::new(LaneState::default())).collect(),
             next: AtomicUsize::new(0),
             settings,
@@ -194,15 +178,7 @@ impl Links {
 
     async fn connect(&self) -> Result<Link, StoreError> {
         const DOING: &str = "connecting to Redis";
-        let object = self.pool.get().await.map_err(|error| match error {
-            deadpool_redis::PoolError::Backend(error) => store_error(DOING, error),
-            deadpool_redis::PoolError::Timeout(_) => StoreError::Timeout { doing: DOING },
-            other => StoreError::Unavailable {
-                doing: DOING,
-                source: Box::new(other),
-            },
-        })?;
-        let mut connection = deadpool_redis::Connection::take(object);
+        let mut connection = self.source.connect().await?;
         let info: String = redis::cmd("INFO")
             .arg("everything")
             .query_async(&mut connection)
@@ -213,6 +189,11 @@ impl Links {
                 .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
                 .unwrap_or("")
         };
+        // What sentinels name may be a primary no more, or not yet.
+        if self.source.is_found_anew() && field("role") != "master" {
+            let source = "the server that the sentinels name is no primary".into();
+            return Err(StoreError::Unavailable { doing: DOING, source });
+        }
         self.check_meta(&mut connection).await?;
         check_eviction(field("maxmemory_policy"))?;
         let can_wait_aof = field("aof_enabled") == "1" && at_least_7_2(field("redis_version"));

@@ -54,8 +54,16 @@ async fn a_version_that_is_too_old_for_what_is_kept_refuses_to_write_and_says_so
     assert_eq!(refused.problem(), Some("store-unavailable"));
     let replica = cluster.process(&[]).await;
     replica.api.open("s-1", "c2", &user("ann")).await.expect(503);
-    let log = replica.log();
-    assert!(log.contains("start a newer version"), "{log}");
+    // Outages are told of once they have lasted a moment.
+    eventually(SOON, "the log says why", async || {
+        let log = replica.log();
+        if log.contains("start a newer version") {
+            Ok(())
+        } else {
+            Err(log)
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

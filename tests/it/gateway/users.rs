@@ -85,6 +85,38 @@ async fn whoever_is_in_a_session_that_ends_is_sent_away_for_good() {
 }
 
 #[tokio::test]
+async fn a_user_who_answers_no_ping_any_more_is_gone_and_one_who_only_listens_is_not() {
+    let cluster = TestCluster::one().await.armed().await;
+    cluster.platform.create_many("s", 2).await;
+    let echo = Echo::start().await;
+    let gateway = gateway(cluster.api().base(), &echo).await;
+    // Sockets that nobody reads answer nothing, as a laptop that was closed.
+    let _gone = User::enter(&gateway, "s-0").await;
+    let mut listens = User::enter(&gateway, "s-1").await;
+    let ended = cluster.api().ended("s-0", 1);
+    let rows = tokio::select! {
+        rows = ended => rows,
+        heard = listens.hear() => panic!("heard {heard:?}"),
+    };
+    assert_eq!(rows[0]["end_reason"], "user_silent");
+    assert_eq!(cluster.api().count("s-1").await, 1);
+    listens.talk().await.unwrap();
+}
+
+#[tokio::test]
+async fn no_way_leads_from_one_session_up_to_another() {
+    let cluster = TestCluster::one().await.armed().await;
+    cluster.platform.create_many("s", 2).await;
+    let echo = Echo::start().await;
+    let gateway = gateway(cluster.api().base(), &echo).await;
+    for path in ["../s-1/vnc", "%2e%2e/s-1/vnc", "x/.%2E/../s-1"] {
+        let status = User::refused(&gateway, "s-0", path).await;
+        assert_eq!(status, 400, "{path}");
+    }
+    assert_eq!(echo.sockets(), 0);
+}
+
+#[tokio::test]
 async fn a_user_who_leaves_while_their_session_starts_is_not_let_in_and_not_kept() {
     let slow = connection_tracker_simulator::Settings {
         start_min_ms: 60_000,

@@ -77,6 +77,7 @@ pub(super) async fn gateway(tracker_url: &str, echo: &Echo) -> Gateway {
         backend: Some(echo.url.clone()),
         user_header: "x-user".to_owned(),
         patience: SOON,
+        silence: Duration::from_secs(3),
     };
     Gateway::start("127.0.0.1:0".parse().unwrap(), tracker, settings)
         .await
@@ -90,6 +91,17 @@ pub(super) struct User {
 }
 
 impl User {
+    /// Status of a request that is not let in.
+    pub(super) async fn refused(gateway: &Gateway, session: &str, path: &str) -> u16 {
+        let url = format!("ws://{}/{session}/{path}", gateway.address());
+        let mut request = url.into_client_request().unwrap();
+        request.headers_mut().insert("x-user", "ann".parse().unwrap());
+        match tokio_tungstenite::connect_async(request).await {
+            Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => answer.status().as_u16(),
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Comes in by the gateway; what becomes of it the messages say. `path` may have a query.
     pub(super) async fn arrive(gateway: &Gateway, session: &str, path: &str) -> Self {
         let url = format!("ws://{}/{session}/{path}", gateway.address());
