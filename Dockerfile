@@ -26,15 +26,15 @@ RUN cargo auditable build --release --locked --package connection-tracker --bin 
 
 FROM chef AS build-demo
 COPY --from=plan /src/recipe.json .
-RUN cargo chef cook --release --locked --recipe-path recipe.json --package connection-tracker-simulator \
-    --package connection-tracker-client --examples --bins
+RUN cargo chef cook --release --locked --recipe-path recipe.json --bins --examples \
+    --package connection-tracker-simulator --package connection-tracker-client --package connection-tracker-gateway
 COPY . .
-RUN cargo auditable build --release --locked --package connection-tracker-simulator --bin connection-tracker-simulator && \
-    cargo auditable build --release --locked --package connection-tracker-client --examples
+RUN cargo auditable build --release --locked --bins --examples \
+    --package connection-tracker-simulator --package connection-tracker-client --package connection-tracker-gateway
 
 FROM gcr.io/distroless/cc-debian12:nonroot AS demo
-COPY --from=build-demo /src/target/release/connection-tracker-simulator /src/target/release/examples/demo_gateway \
-    /src/target/release/examples/gateway /usr/local/bin/
+COPY --from=build-demo /src/target/release/connection-tracker-simulator \
+    /src/target/release/connection-tracker-gateway /src/target/release/examples/demo_gateway /usr/local/bin/
 USER 65532:65532
 
 # glibc and certificates; no shell, no package manager. Writes nothing: it runs on a read-only root.
