@@ -2,5 +2,6 @@
 //! none is cut because of us.
 
 mod faults;
+mod silence;
 mod users;
 mod world;

@@ -6,28 +6,28 @@
 //! ```
 //!
 //! What a gateway owes its users and the service is kept by the client crate; here is what is left: who may come in
-//! (`Gateway`), and one user's way through it (`visit`).
+//! (`arrival`), one user's way through it (`visit`), the messages both ways (`pump`), and who is gone without a word
+//! (`silence`).
 
+mod arrival;
+mod message;
+mod pump;
+mod silence;
 mod visit;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{ConnectInfo, OriginalUri, Path, State};
-use axum::http::header::{SEC_WEBSOCKET_PROTOCOL, USER_AGENT};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use connection_tracker_client::{Connections, Intent, OpenRequest, Tracker};
+use connection_tracker_client::{Connections, Tracker};
 use tokio::net::TcpListener;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
-use visit::Visit;
+use arrival::arrive;
 
 /// What a gateway is told at its start.
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ pub struct Settings {
     pub patience: Duration,
     /// After how long without a word, or an answer to a ping, a user is gone.
     pub silence: Duration,
+    /// Origins of pages that may connect, `*` for all; without any, those of the gateway's own host.
+    pub origins: Vec<String>,
 }
 
 /// A running gateway.
@@ -99,6 +101,7 @@ impl Gateway {
     /// Lets nobody in any more, tells every user to come back (1001), and closes all connections at the service: thousands
     /// with one call. Ends after `grace` in any case; what was not closed by then expires.
     pub async fn drain(self, grace: Duration) {
+        let deadline = Instant::now() + grace;
         self.shared.going_away.cancel();
         self.shared.connections.shutdown(grace).await;
         self.shared.visits.close();
@@ -107,79 +110,8 @@ impl Gateway {
             self.shared.visits.wait().await;
             self.tasks.wait().await;
         };
-        if tokio::time::timeout(grace, ended).await.is_err() {
+        if timeout_at(deadline, ended).await.is_err() {
             tracing::warn!("some sockets were still open at the end");
         }
     }
-}
-
-/// A user arrives.
-async fn arrive(
-    State(shared): State<Arc<Shared>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Path(target): Path<Vec<String>>,
-    OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
-) -> Response {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(user) = text(&shared.settings.user_header) else {
-        return (StatusCode::UNAUTHORIZED, "nobody said who you are\n").into_response();
-    };
-    let protocols = text(SEC_WEBSOCKET_PROTOCOL.as_str()).unwrap_or_default();
-    let wanted: Vec<String> = protocols
-        .split(',')
-        .map(|word| word.trim().to_owned())
-        .filter(|word| !word.is_empty())
-        .collect();
-    // As it came: decoded, a path could lead elsewhere than it said.
-    let rest = uri.path_and_query().map_or("", |rest| rest.as_str());
-    let rest = rest.strip_prefix('/').unwrap_or(rest);
-    let rest = rest.find(['/', '?']).map_or("", |at| &rest[at..]);
-    if rest.split(['/', '?']).any(is_upwards) {
-        return (StatusCode::BAD_REQUEST, "no way leads up from a session\n").into_response();
-    }
-    let visit = Visit {
-        session: target.into_iter().next().unwrap_or_default(),
-        rest: rest.to_owned(),
-        protocols: protocols.to_owned(),
-        // Never used twice: a number would begin anew with the process.
-        connection: Uuid::now_v7().to_string(),
-        request: OpenRequest {
-            client_ip: Some(client_ip(&headers, peer)),
-            user_agent: text(USER_AGENT.as_str()).map(str::to_owned),
-            protocol: Some("websocket".to_owned()),
-            intent: intent(uri.query()),
-            ..OpenRequest::new(user)
-        },
-    };
-    let visits = shared.visits.clone();
-    upgrade
-        .protocols(wanted)
-        .on_upgrade(move |socket| visits.track_future(visit.carry_out(shared, socket)))
-}
-
-/// Whether a part of a path means the one above, however it is written.
-fn is_upwards(part: &str) -> bool {
-    part.to_ascii_lowercase().replace("%2e", ".") == ".."
-}
-
-/// A page that reconnects by itself adds `intent=reconnect` (browsers let it set no header): that wakes nothing.
-fn intent(query: Option<&str>) -> Intent {
-    let mut pairs = query.unwrap_or_default().split('&');
-    if pairs.any(|pair| pair == "intent=reconnect") {
-        Intent::Reconnect
-    } else {
-        Intent::User
-    }
-}
-
-/// The user's address: the last one that the proxy in front saw, else the peer's.
-fn client_ip(headers: &HeaderMap, peer: SocketAddr) -> IpAddr {
-    let forwarded = headers
-        .get("x-forwarded-for")
-        .and_then(|value| value.to_str().ok());
-    let last = forwarded.and_then(|value| value.rsplit(',').next());
-    last.and_then(|text| text.trim().parse().ok())
-        .unwrap_or(peer.ip())
 }

@@ -8,8 +8,12 @@ use clap::Parser;
 use connection_tracker_client::Tracker;
 use connection_tracker_gateway::{Gateway, Settings};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// A gateway: ws://ADDRESS/SESSION/PATH leads to /PATH of that session, and connection-tracker knows who is there
+///
+/// Whatever stands in front ends TLS and says who the user is; this does neither. RUST_LOG sets what is logged.
 #[derive(Debug, Parser)]
 struct Args {
     /// Where users connect
@@ -31,6 +35,10 @@ struct Args {
     /// Header that names the user, set by whatever authenticates in front of this
     #[arg(long, env = "GATEWAY_USER_HEADER", default_value = "x-user")]
     user_header: String,
+    /// Origins of pages that may connect, like https://desk.example, or * for all; without any, those of the host that
+    /// was asked for
+    #[arg(long = "origin", env = "GATEWAY_ORIGINS", value_delimiter = ',')]
+    origins: Vec<String>,
     /// How long a user may wait for a session to start, in seconds
     #[arg(long, env = "GATEWAY_PATIENCE", default_value_t = 300)]
     patience: u64,
@@ -44,7 +52,10 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    tracing_subscriber::fmt().with_env_filter("info").init();
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter.from_env_lossy())
+        .init();
     let args = Args::parse();
     let mut tracker = Tracker::builder(&args.tracker_url).gateway(&args.name);
     if let Some(path) = args.token_file {
@@ -55,6 +66,7 @@ async fn main() -> anyhow::Result<()> {
         user_header: args.user_header,
         patience: Duration::from_secs(args.patience),
         silence: Duration::from_secs(args.silence),
+        origins: args.origins,
     };
     let tracker = tracker.build().context("connection-tracker cannot be asked")?;
     let gateway = Gateway::start(args.address, tracker, settings)

@@ -28,8 +28,8 @@ pub(super) const OURS: Layout = Layout {
 pub(super) enum Agreement {
     /// Both may go on.
     Share,
-    /// It is to be marked with ours.
-    Raise,
+    /// It is to be marked with this: the newer of each number.
+    Raise(Layout),
     /// This version must not write there; why, and what to do.
     Refuse(String),
 }
@@ -48,10 +48,18 @@ impl Layout {
             "a newer version has been at work that this one does not understand; start a newer version"
         } else if theirs.number < self.oldest {
             "this version does not understand it any more; run the versions between the two first, one after another"
-        } else if self.number > theirs.number {
-            return Agreement::Raise;
         } else {
-            return Agreement::Share;
+            // Each number by itself: a release that only contracts writes the layout of the one before.
+            let both = Self {
+                number: self.number.max(theirs.number),
+                oldest: self.oldest.max(theirs.oldest),
+                ..self
+            };
+            return if both == theirs {
+                Agreement::Share
+            } else {
+                Agreement::Raise(both)
+            };
         };
         Agreement::Refuse(format!("it holds '{theirs}', this version '{self}': {advice}"))
     }
@@ -96,9 +104,27 @@ mod tests {
     #[test]
     fn a_version_and_the_next_share_one_server_whoever_comes_first() {
         let (old, new) = (of(1, 1), of(2, 1));
-        assert_eq!(new.meet(&old.to_string()), Agreement::Raise);
+        assert_eq!(new.meet(&old.to_string()), Agreement::Raise(new));
         assert_eq!(old.meet(&new.to_string()), Agreement::Share);
         assert_eq!(new.meet(&new.to_string()), Agreement::Share);
+    }
+
+    #[test]
+    fn a_release_that_takes_the_old_away_keeps_the_one_before_the_last_out() {
+        let (first, expands, contracts) = (of(1, 1), of(2, 1), of(2, 2));
+        assert_eq!(
+            contracts.meet(&expands.to_string()),
+            Agreement::Raise(contracts),
+            "the layout is the same, what is understood is not"
+        );
+        assert_eq!(expands.meet(&contracts.to_string()), Agreement::Share);
+        let refused = first.meet(&contracts.to_string());
+        assert!(matches!(refused, Agreement::Refuse(_)), "{refused:?}");
+    }
+
+    #[test]
+    fn neither_number_is_ever_lowered() {
+        assert_eq!(of(2, 2).meet(&of(3, 1).to_string()), Agreement::Raise(of(3, 2)),);
     }
 
     #[test]

@@ -52,7 +52,8 @@ impl Link {
 #[derive(Default)]
 struct LaneState {
     link: Option<Link>,
-    failed_at: Option<Instant>,
+    /// When and why the last attempt failed.
+    failed: Option<(Instant, StoreError)>,
 }
 
 /// The connections of this process.
@@ -152,25 +153,23 @@ impl Links {
             return Ok(link.clone());
         }
         held.link = None;
-        if held.failed_at.is_some_and(|at| at.elapsed() < ATTEMPT_APART) {
-            let source = "the server could not be reached a moment ago".into();
-            return Err(StoreError::Unavailable {
-                doing: "connecting to Redis",
-                source,
-            });
+        if let Some((at, error)) = &held.failed
+            && at.elapsed() < ATTEMPT_APART
+        {
+            return Err(error.again());
         }
         match self.connect().await {
             Ok(link) => {
                 self.metrics.connects.inc(Connect::Ok);
                 *held = LaneState {
                     link: Some(link.clone()),
-                    failed_at: None,
+                    failed: None,
                 };
                 Ok(link)
             }
             Err(error) => {
                 self.metrics.connects.inc(Connect::Failed);
-                held.failed_at = Some(Instant::now());
+                held.failed = Some((Instant::now(), error.again()));
                 Err(error)
             }
         }
@@ -221,8 +220,9 @@ impl Links {
                 Agreement::Share => {
                     return redis::cmd("UNWATCH").query_async(connection).await.map_err(fail);
                 }
-                Agreement::Raise => {
+                Agreement::Raise(both) => {
                     let mut raise = redis::pipe();
+                    let set = both.to_string();
                     raise.atomic().cmd("SET").arg(key).arg(&set).ignore();
                     let raised: Option<()> = raise.query_async(connection).await.map_err(fail)?;
                     if raised.is_some() {

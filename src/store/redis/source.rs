@@ -1,7 +1,7 @@
 //! Where connections go: to one server by its address, or to the primary that sentinels name.
 //!
-//! The sentinels are asked at each connection, all at once, and the server that most of them name is taken: one that was
-//! cut off from the others may still name the primary of before.
+//! The sentinels are asked at each connection, all at once, and the server that more than half of them name is taken: those
+//! that were cut off from the others may still name the primary of before.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -126,18 +126,16 @@ impl Sentinels {
         made.await.map_err(|error| store_error(DOING, error))
     }
 
-    /// The address that most sentinels name.
+    /// The address that more than half of the sentinels name.
     async fn primary(&self) -> Result<(String, u16), StoreError> {
         let asked = self
             .watchers
             .iter()
             .map(|sentinel| timeout(SENTINEL_TIMEOUT, self.ask(sentinel)));
-        let mut votes: BTreeMap<(String, u16), usize> = BTreeMap::new();
-        let mut trouble = None;
+        let (mut named, mut trouble) = (Vec::new(), None);
         for answer in join_all(asked).await {
             match answer {
-                Ok(Ok(Some(address))) => *votes.entry(address).or_default() += 1,
-                Ok(Ok(None)) => {}
+                Ok(Ok(address)) => named.extend(address),
                 Ok(Err(error)) => trouble = Some(store_error("asking a sentinel", error)),
                 Err(_) => {
                     trouble = trouble.or(Some(StoreError::Timeout {
@@ -146,10 +144,15 @@ impl Sentinels {
                 }
             }
         }
-        let most = votes.into_iter().max_by_key(|(_, count)| *count);
-        most.map(|(address, _)| address).ok_or_else(|| {
-            trouble.unwrap_or_else(|| unavailable(format!("no sentinel knows a primary named {}", self.name)))
-        })
+        match (elected(&named, self.watchers.len()), trouble) {
+            (Ok(address), _) => Ok(address),
+            (Err(Some(split)), _) => Err(unavailable(split)),
+            (Err(None), Some(trouble)) => Err(trouble),
+            (Err(None), None) => Err(unavailable(format!(
+                "no sentinel knows a primary named {}",
+                self.name
+            ))),
+        }
     }
 
     async fn ask(&self, sentinel: &Client) -> RedisResult<Option<(String, u16)>> {
@@ -160,6 +163,23 @@ impl Sentinels {
             .query_async(&mut connection)
             .await
     }
+}
+
+/// The primary that more than half of the sentinels name; else why there is none, where any was named.
+fn elected(named: &[(String, u16)], sentinels: usize) -> Result<(String, u16), Option<String>> {
+    let mut votes: BTreeMap<&(String, u16), usize> = BTreeMap::new();
+    for address in named {
+        *votes.entry(address).or_default() += 1;
+    }
+    let (address, count) = votes.into_iter().max_by_key(|(_, count)| *count).ok_or(None)?;
+    let needed = sentinels / 2 + 1;
+    if count >= needed {
+        return Ok(address.clone());
+    }
+    let (host, port) = address;
+    Err(Some(format!(
+        "{host}:{port} is the primary to {count} of {sentinels} sentinels, and {needed} must say so"
+    )))
 }
 
 /// What is known of a server from its URL. Small requests are not held back to go with others.
@@ -204,6 +224,16 @@ mod tests {
             None,
             "they have rights of their own"
         );
+    }
+
+    #[test]
+    fn a_primary_that_only_a_minority_of_the_sentinels_names_is_not_used() {
+        let (old, new) = (("a".to_owned(), 1), ("b".to_owned(), 2));
+        let split = elected(&[old.clone()], 3).unwrap_err().unwrap();
+        assert!(split.contains("1 of 3"), "{split}");
+        assert_eq!(elected(&[old.clone(), new.clone(), new.clone()], 3), Ok(new));
+        assert_eq!(elected(&[old.clone()], 1), Ok(old), "one name for all of them");
+        assert_eq!(elected(&[], 3), Err(None));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(super) struct Load {
     /// `session/connection` of those that are open now.
     open: Mutex<BTreeSet<String>>,
     opened: AtomicU64,
+    /// Long polls that were answered.
+    waits: AtomicU64,
     /// How many of the herd are there.
     gathered: AtomicUsize,
 }
@@ -39,6 +41,8 @@ pub(super) struct Outcome {
     pub(super) failures: Vec<String>,
     /// Acknowledged opens, the herd included.
     pub(super) opened: u64,
+    /// Long polls that were answered.
+    pub(super) waits: u64,
     /// Those that were not closed.
     pub(super) open: BTreeSet<String>,
 }
@@ -58,6 +62,7 @@ impl Load {
             failures: Mutex::default(),
             open: Mutex::default(),
             opened: AtomicU64::new(0),
+            waits: AtomicU64::new(0),
             gathered: AtomicUsize::new(0),
         }
     }
@@ -225,6 +230,7 @@ impl Load {
                 let Some(waited) = self.call("wait", poll).await else {
                     continue;
                 };
+                self.waits.fetch_add(1, Ordering::Relaxed);
                 let again = Instant::now() + waited.ask_again_in;
                 // Between two polls its own heartbeats keep it.
                 self.call("heartbeat", async || {
@@ -244,6 +250,7 @@ impl Load {
             second_tries: self.second_tries.into_inner(),
             failures: self.failures.into_inner().unwrap(),
             opened: self.opened.into_inner(),
+            waits: self.waits.into_inner(),
             open: self.open.into_inner().unwrap(),
         }
     }

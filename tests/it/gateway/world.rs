@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::ws::{Message as EchoMessage, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message as EchoMessage, WebSocket, WebSocketUpgrade};
 use axum::extract::{OriginalUri, State};
 use axum::routing::any;
 use connection_tracker_client::Tracker;
@@ -19,7 +19,10 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::support::SOON;
 
-/// Answers every message with itself, the first one after the path it was asked by.
+/// After how long without a word a user is gone.
+pub(super) const SILENCE: Duration = Duration::from_secs(3);
+
+/// Answers every text with itself, the first one after the path it was asked by.
 pub(super) struct Echo {
     url: String,
     sockets: Arc<AtomicUsize>,
@@ -54,20 +57,45 @@ async fn accept(
     upgrade: WebSocketUpgrade,
 ) -> axum::response::Response {
     sockets.fetch_add(1, Ordering::Relaxed);
-    upgrade
-        .protocols(["binary"])
-        .on_upgrade(async move |mut socket: WebSocket| {
-            if socket.send(EchoMessage::text(uri.to_string())).await.is_err() {
-                return;
-            }
-            while let Some(Ok(message)) = socket.recv().await {
-                if matches!(message, EchoMessage::Text(_) | EchoMessage::Binary(_))
-                    && socket.send(message).await.is_err()
-                {
-                    return;
-                }
-            }
-        })
+    let manner = uri.path().rsplit('/').next().unwrap_or_default().to_owned();
+    // The others speak no protocol by name.
+    let upgrade = if manner == "vnc" {
+        upgrade.protocols(["binary"])
+    } else {
+        upgrade
+    };
+    upgrade.on_upgrade(async move |mut socket: WebSocket| {
+        let _ = behave(&manner, &mut socket, &uri.to_string()).await;
+    })
+}
+
+/// What a session does is named by the last part of the path.
+async fn behave(manner: &str, socket: &mut WebSocket, first: &str) -> Result<(), axum::Error> {
+    socket.send(EchoMessage::text(first)).await?;
+    match manner {
+        // Shows a film, whoever looks.
+        "film" => loop {
+            socket.send(EchoMessage::Binary(vec![0; 16 << 10].into())).await?;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        },
+        // Takes nothing for a while.
+        "busy" => tokio::time::sleep(2 * SILENCE).await,
+        "rude" => {
+            let frame = CloseFrame {
+                code: 4001,
+                reason: "enough".into(),
+            };
+            return socket.send(EchoMessage::Close(Some(frame))).await;
+        }
+        _ => {}
+    }
+    while let Some(message) = socket.recv().await {
+        let message = message?;
+        if matches!(message, EchoMessage::Text(_)) {
+            socket.send(message).await?;
+        }
+    }
+    Ok(())
 }
 
 /// A gateway before the echo, asking the service at this address.
@@ -77,7 +105,8 @@ pub(super) async fn gateway(tracker_url: &str, echo: &Echo) -> Gateway {
         backend: Some(echo.url.clone()),
         user_header: "x-user".to_owned(),
         patience: SOON,
-        silence: Duration::from_secs(3),
+        silence: SILENCE,
+        origins: Vec::new(),
     };
     Gateway::start("127.0.0.1:0".parse().unwrap(), tracker, settings)
         .await
@@ -157,6 +186,11 @@ impl User {
             }
             self.talk().await?;
         }
+    }
+
+    /// Says something and waits for no answer.
+    pub(super) async fn say(&mut self, message: Message) -> Result<(), u16> {
+        self.socket.send(message).await.map_err(|_| 1006)
     }
 
     /// Leaves as a closed tab does.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{SOON, TestCluster, Timings, eventually, free_port, user};
+use crate::support::{SOON, TestCluster, Timings, eventually, free_port, throughout, user};
 
 /// A redis-server; killed when dropped.
 struct Server {
@@ -189,16 +189,26 @@ async fn sentinels_that_know_no_such_primary_are_told_of_and_the_service_waits_f
         }
     })
     .await;
-    let sentinel = watched.sentinels[0].port;
     let port = watched.servers[0].port.to_string();
-    assert!(
-        ask(
-            sentinel,
-            &["SENTINEL", "MONITOR", "other", "127.0.0.1", &port, "2"]
-        )
-        .await
-        .is_some()
-    );
+    let learn = async |sentinel: &Server| {
+        let words = ["SENTINEL", "MONITOR", "other", "127.0.0.1", &port, "2"];
+        assert!(ask(sentinel.port, &words).await.is_some());
+    };
+    learn(&watched.sentinels[0]).await;
+    throughout(
+        Duration::from_secs(1),
+        "the word of one of three is not enough",
+        async || {
+            let path = "/v1/sessions/s1/connections/c1";
+            let answer = replica
+                .api
+                .call(reqwest::Method::PUT, path, Some(&user("ann")))
+                .await;
+            if answer.status == 503 { Ok(()) } else { Err(answer) }
+        },
+    )
+    .await;
+    learn(&watched.sentinels[1]).await;
     eventually(SOON, "it is served", async || {
         replica.api.open("s1", "c1", &user("ann")).await.status == 201
     })
