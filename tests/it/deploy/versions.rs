@@ -39,6 +39,22 @@ async fn a_version_goes_on_beside_the_next_one_that_raised_the_layout_and_lowers
     assert_eq!(after, next);
 }
 
+/// There is no older layout yet; but one who still took it is imaginable, and then it is this version that ends that.
+#[tokio::test]
+async fn a_version_raises_what_an_older_one_left_and_goes_on() {
+    let mut cluster = beside("layout=1 layout_min=0 partitions=256").await;
+    let number = cluster.add_replica(&[]).await;
+    for (api, connection) in [(cluster.api(), "c2"), (cluster.at(number), "c3")] {
+        eventually(SOON, "it is served", async || {
+            api.open("s-1", connection, &user("ann")).await.status < 300
+        })
+        .await;
+    }
+    let key = cluster.state().meta_key();
+    let after: String = cluster.redis.get(&["GET", &key]).await;
+    assert_eq!(after, "layout=1 layout_min=1 partitions=256");
+}
+
 #[tokio::test]
 async fn a_version_that_is_too_old_for_what_is_kept_refuses_to_write_and_says_so() {
     let cluster = beside("layout=3 layout_min=2 partitions=256").await;
