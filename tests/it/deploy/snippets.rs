@@ -11,7 +11,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines, copy, sink};
 use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::task::JoinSet;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::support::proxy::{Fault, FaultProxy};
 use crate::support::redis::RedisChoice;
@@ -101,7 +102,7 @@ func main() {
 "#;
 
 /// One open in a call, so that a few users make several; and what the owner could not see.
-const GO_INSIDE: &str = r#"
+const GO_INSIDE: &str = r"
 package gateway
 
 func init() { mostOpens = 1 }
@@ -111,7 +112,7 @@ func (g *Gateway) Knows(connection string) bool {
 	defer g.mu.Unlock()
 	return g.users[connection] != nil
 }
-"#;
+";
 
 /// The first block of this language.
 fn block(language: &str) -> &str {
@@ -212,20 +213,24 @@ impl Owner {
     }
 }
 
+/// The answer of something else altogether.
+const NO_HTTP: &str = "SSH-2.0-OpenSSH_9.6\r\n";
+
 /// A server that answers everything with the same bytes.
 struct Liar {
     address: String,
     answers: Arc<AtomicU64>,
-    _stop: DropGuard,
+    _server: AbortOnDropHandle<()>,
 }
 
 impl Liar {
-    async fn start(answer: String) -> Self {
+    async fn start(answer: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let answers = Arc::new(AtomicU64::new(0));
-        let (counter, stop) = (answers.clone(), CancellationToken::new());
-        tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
+        let (counter, answer) = (answers.clone(), answer.to_owned());
+        let server = TaskTracker::new().spawn(async move {
+            let mut callers = JoinSet::new();
             loop {
                 let (mut socket, _) = listener.accept().await.unwrap();
                 // A caller that goes away early is none of its business.
@@ -233,13 +238,14 @@ impl Liar {
                 let _ = socket.write_all(answer.as_bytes()).await;
                 let _ = socket.shutdown().await;
                 counter.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(async move { copy(&mut socket, &mut sink()).await });
+                // Closed with something unread, the answer could be lost.
+                callers.spawn(async move { copy(&mut socket, &mut sink()).await });
             }
-        }));
+        });
         Self {
             address,
             answers,
-            _stop: stop.drop_guard(),
+            _server: AbortOnDropHandle::new(server),
         }
     }
 
@@ -267,7 +273,7 @@ fn lies() -> Vec<String> {
     let whole = |status, media_type, body: &str| answer(status, media_type, body, body.len());
     vec![
         String::new(),
-        "SSH-2.0-OpenSSH_9.6\r\n".to_owned(),
+        NO_HTTP.to_owned(),
         answer("200 OK", JSON, "{", 100),
         answer("410 Gone", PROBLEM, "{", 100),
         whole("410 Gone", PROBLEM, foreign),
@@ -345,7 +351,7 @@ async fn believes_the_service_alone(command: Command) {
     assert_eq!(owner.asked("open s1 c-1 ann").await, "open c-1 0");
     assert_eq!(owner.asked("open s2 c-2 ann").await, "open c-2 0");
     for lie in lies() {
-        let liar = Liar::start(lie).await;
+        let liar = Liar::start(&lie).await;
         link.lead_to(liar.address.clone());
         liar.asked(2).await;
         link.lead_to(service.to_owned());
@@ -353,7 +359,7 @@ async fn believes_the_service_alone(command: Command) {
     }
 
     // Let in without an answer; one of them leaves before there is any.
-    let liar = Liar::start(String::new()).await;
+    let liar = Liar::start(NO_HTTP).await;
     link.lead_to(liar.address.clone());
     for order in [
         "open s1 c-3 bob",
