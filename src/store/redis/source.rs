@@ -229,10 +229,14 @@ mod tests {
     #[test]
     fn a_primary_that_only_a_minority_of_the_sentinels_names_is_not_used() {
         let (old, new) = (("a".to_owned(), 1), ("b".to_owned(), 2));
-        let split = elected(&[old.clone()], 3).unwrap_err().unwrap();
+        let split = elected(std::slice::from_ref(&old), 3).unwrap_err().unwrap();
         assert!(split.contains("1 of 3"), "{split}");
         assert_eq!(elected(&[old.clone(), new.clone(), new.clone()], 3), Ok(new));
-        assert_eq!(elected(&[old.clone()], 1), Ok(old), "one name for all of them");
+        assert_eq!(
+            elected(std::slice::from_ref(&old), 1),
+            Ok(old),
+            "one name for all of them"
+        );
         assert_eq!(elected(&[], 3), Err(None));
     }
 
