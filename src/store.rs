@@ -47,17 +47,27 @@ impl StoreError {
     /// The same again, for another caller who waited for the same answer; errors of drivers cannot be cloned.
     #[must_use]
     pub fn again(&self) -> Self {
+        let (Self::Unavailable { doing, .. }
+        | Self::Timeout { doing }
+        | Self::Corrupt { doing, .. }
+        | Self::Conflict { doing, .. }) = self;
+        self.again_doing(doing)
+    }
+
+    /// The same, for another who was doing this.
+    #[must_use]
+    pub fn again_doing(&self, doing: &'static str) -> Self {
         match self {
-            Self::Unavailable { doing, source } => Self::Unavailable {
+            Self::Unavailable { source, .. } => Self::Unavailable {
                 doing,
                 source: source.to_string().into(),
             },
-            Self::Timeout { doing } => Self::Timeout { doing },
-            Self::Corrupt { doing, detail } => Self::Corrupt {
+            Self::Timeout { .. } => Self::Timeout { doing },
+            Self::Corrupt { detail, .. } => Self::Corrupt {
                 doing,
                 detail: detail.clone(),
             },
-            Self::Conflict { doing, detail } => Self::Conflict {
+            Self::Conflict { detail, .. } => Self::Conflict {
                 doing,
                 detail: detail.clone(),
             },

@@ -3,6 +3,7 @@
 //! One proxy is one link. What is behind it can be changed, as the address of a service in a cluster is when
 //! another server takes over.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -13,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -189,12 +191,31 @@ impl Way {
     }
 }
 
+/// What is on its way, and when it arrives: a long line is slow, not narrow.
+type UnderWay = VecDeque<(Instant, Vec<u8>)>;
+
+async fn arrives(under_way: &UnderWay) {
+    match under_way.front() {
+        Some((at, _)) => tokio::time::sleep_until(*at).await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut faults: watch::Receiver<Fault>, way: Way) {
     let mut buffer = vec![0; 64 * 1024];
     let mut lost = None;
     let mut until = faults.clone();
+    let mut under_way = UnderWay::new();
     loop {
         let length = tokio::select! {
+            () = arrives(&under_way) => {
+                let (_, bytes) = under_way.pop_front().expect("something arrives");
+                other_than(&mut faults, Fault::Hang).await;
+                if to.write_all(&bytes).await.is_err() {
+                    return;
+                }
+                continue;
+            }
             read = from.read(&mut buffer) => match read {
                 Ok(length @ 1..) => length,
                 _ => return,
@@ -204,18 +225,25 @@ async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut faults: watch::
         };
         other_than(&mut faults, Fault::Hang).await;
         let fault = *faults.borrow();
-        match fault {
+        let delay = match fault {
             Fault::LoseReply if way == Way::Back => return,
-            Fault::Delay(by) => tokio::time::sleep(by).await,
+            Fault::Delay(by) => by,
             _ if way.loses(fault) => {
                 lost = Some(fault);
                 continue;
             }
             _ if lost.is_some() => return,
-            _ => {}
-        }
-        if to.write_all(&buffer[..length]).await.is_err() {
-            return;
+            _ => Duration::ZERO,
+        };
+        if delay.is_zero() && under_way.is_empty() {
+            if to.write_all(&buffer[..length]).await.is_err() {
+                return;
+            }
+        } else {
+            // Nothing overtakes what is under way.
+            let earliest = under_way.back().map_or(Instant::now(), |(at, _)| *at);
+            let at = (Instant::now() + delay).max(earliest);
+            under_way.push_back((at, buffer[..length].to_vec()));
         }
     }
 }

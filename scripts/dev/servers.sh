@@ -4,19 +4,41 @@
 
 REDIS_CONFIG=
 POSTGRES_CONFIG=
+# `single`, or `cluster`: three nodes, each with a third of the slots.
+REDIS_KIND=single
+REDIS_NODES=(redis)
 
-redis_up() { bring_up redis redis_start redis_ready redis; }
+redis_up() {
+    local node
+    [ "$REDIS_KIND" = single ] || REDIS_NODES=(redis redis-2 redis-3)
+    for node in "${REDIS_NODES[@]}"; do
+        if [ "$REDIS_KIND" = single ]; then
+            bring_up "$node" redis_start redis_ready "$node"
+        else
+            bring_up "$node" redis_start redis_ready "$node" "$node-bus"
+        fi
+    done
+    [ "$REDIS_KIND" = single ] || redis_join
+}
 postgres_up() { bring_up postgres postgres_start postgres_ready postgres; }
 
-redis_url() { printf 'redis://127.0.0.1:%s\n' "$(port redis)"; }
+redis_url() {
+    local node hosts=
+    for node in "${REDIS_NODES[@]}"; do hosts+=${hosts:+,}127.0.0.1:$(port "$node"); done
+    case $REDIS_KIND in
+        single) printf 'redis://%s\n' "$hosts" ;;
+        cluster) printf 'redis+cluster://%s\n' "$hosts" ;;
+    esac
+}
 postgres_url() { printf 'postgres://tracker@127.0.0.1:%s/tracker\n' "$(port postgres)"; }
 
 redis_start() {
-    mkdir -p "$STATE_DIR/redis"
-    cat >"$STATE_DIR/redis/redis.conf" <<CONFIG
+    local home=$STATE_DIR/$1
+    mkdir -p "$home"
+    cat >"$home/redis.conf" <<CONFIG
 bind 127.0.0.1
-port $(port redis)
-dir "$STATE_DIR/redis"
+port $(port "$1")
+dir "$home"
 save ""
 # An evicted key would be a lost connection.
 maxmemory-policy noeviction
@@ -24,11 +46,27 @@ maxmemory-policy noeviction
 hash-max-listpack-value 512
 $REDIS_CONFIG
 CONFIG
-    process_start redis redis-server "$STATE_DIR/redis/redis.conf"
+    [ "$REDIS_KIND" = single ] || printf 'cluster-enabled yes\ncluster-port %s\n' "$(port "$1-bus")" >>"$home/redis.conf"
+    process_start "$1" redis-server "$home/redis.conf"
 }
 
+# Makes a cluster of the nodes.
+redis_join() {
+    local node
+    local -a hosts=()
+    for node in "${REDIS_NODES[@]}"; do hosts+=("127.0.0.1:$(port "$node")"); done
+    redis-cli --cluster create "${hosts[@]}" --cluster-yes >"$LOG_DIR/redis-cluster.log" 2>&1 || {
+        show_log redis-cluster
+        fail "the nodes of Redis did not become a cluster: put right what the lines above name, then run this again"
+    }
+    for node in "${REDIS_NODES[@]}"; do
+        wait_until 30 redis_serves "$node" || fail "the node $node of the cluster of Redis does not serve its slots"
+    done
+}
+redis_serves() { timeout 2 redis-cli -h 127.0.0.1 -p "$(port "$1")" cluster info 2>/dev/null | grep -q 'cluster_state:ok'; }
+
 # Loading a large append-only file answers LOADING, not PONG. Who has taken the port meanwhile may not answer at all.
-redis_ready() { [ "$(timeout 2 redis-cli -h 127.0.0.1 -p "$(port redis)" ping 2>/dev/null)" = PONG ]; }
+redis_ready() { [ "$(timeout 2 redis-cli -h 127.0.0.1 -p "$(port "$1")" ping 2>/dev/null)" = PONG ]; }
 
 # Postgres refuses to run as root: then it is its system user who runs it and owns the data.
 as_postgres() {

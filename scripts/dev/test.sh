@@ -12,6 +12,13 @@
 
 command_test() {
     local status=0 started
+    if [ "${1:-}" = --redis ]; then
+        case ${2:-} in
+            single | cluster) REDIS_KIND=$2 ;;
+            *) fail "--redis is single or cluster" ;;
+        esac
+        shift 2
+    fi
     packages_install
     # Settings for a service of the caller's would become the defaults of those the tests start.
     local variable

@@ -28,7 +28,7 @@ $POSTGRES_CONFIG"
 }
 
 throwaway_down() {
-    process_stop redis postgres
+    process_stop "${REDIS_NODES[@]}" postgres
     postgres_remove
     rm -rf "$STATE_DIR"
 }

@@ -8,7 +8,7 @@ use super::{InvalidConfig, duration};
 /// Redis: the live state.
 #[derive(Clone, clap::Args)]
 pub struct RedisConfig {
-    /// URL of the Redis server, `redis://` or `rediss://`, user and password inside; where sentinels know it, `redis+sentinel://user:password@one:26379,two:26379/name`
+    /// URL of the Redis server, `redis://` or `rediss://`, user and password inside; where sentinels know it, `redis+sentinel://user:password@one:26379,two:26379/name`; a cluster by some of its nodes, `redis+cluster://user:password@one:6379,two:6379`
     #[arg(
         long,
         env = "TRACKER_REDIS_URL",

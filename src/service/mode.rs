@@ -19,13 +19,34 @@ use crate::telemetry::chain;
 
 /// How often the mode is read from Postgres, so that a change made elsewhere reaches lost guards too.
 const READ_EVERY: Duration = Duration::from_secs(2);
+/// How long guards may be ahead of what was read last: a change made elsewhere reaches them first.
+const AHEAD_FOR: Duration = Duration::from_secs(6);
 
 /// Reads and changes the mode.
 #[derive(Clone)]
 pub struct ModeService {
     store: RedisStore,
     postgres: Postgres,
-    known: watch::Sender<Option<ModeRecord>>,
+    known: watch::Sender<Known>,
+}
+
+/// What was read last.
+#[derive(Debug, Clone)]
+enum Known {
+    /// Nothing yet.
+    NotRead,
+    /// Nobody ever set a mode.
+    Unset,
+    Record(Box<ModeRecord>),
+}
+
+/// What the watermark found so far, so that each trouble is logged once and not each time.
+#[derive(Default)]
+struct Marked {
+    /// Redis cannot be reached.
+    is_away: bool,
+    /// Since when guards are ahead of Postgres, and whether that was told.
+    ahead: Option<(Instant, bool)>,
 }
 
 impl ModeService {
@@ -35,7 +56,7 @@ impl ModeService {
         Self {
             store,
             postgres,
-            known: watch::Sender::new(None),
+            known: watch::Sender::new(Known::NotRead),
         }
     }
 
@@ -73,7 +94,7 @@ impl ModeService {
             by,
             "the mode was changed"
         );
-        self.known.send_replace(Some(record.clone()));
+        self.known.send_replace(Known::Record(Box::new(record.clone())));
         let all: Vec<Partition> = Partition::all().collect();
         if let Err(error) = self.store.partition_mode(&all, &record).await {
             tracing::warn!(%error, "the mode could not be copied into Redis yet");
@@ -87,13 +108,13 @@ impl ModeService {
         tasks.spawn_essential("watermark", async move {
             let mut ticks = tokio::time::interval(period);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            let mut is_away = false;
+            let mut marked = Marked::default();
             loop {
                 tokio::select! {
                     () = stopping.cancelled() => return Ok(()),
                     _ = ticks.tick() => {}
                 }
-                is_away = service.mark(is_away).await;
+                service.mark(&mut marked).await;
             }
         });
         // Apart from the watermark: a Postgres that hangs must not look like a Redis that does.
@@ -106,7 +127,8 @@ impl ModeService {
                         // Nobody ever set one: then it observes.
                         let mode = record.as_ref().map_or(Mode::Observe, |record| record.mode);
                         service.store.metrics().guard.mode(mode);
-                        service.known.send_replace(record);
+                        let known = record.map_or(Known::Unset, |record| Known::Record(Box::new(record)));
+                        service.known.send_replace(known);
                     }
                     Err(error) => tracing::debug!(%error, "the mode could not be read"),
                 }
@@ -119,18 +141,21 @@ impl ModeService {
         });
     }
 
-    /// One watermark; gives whether Redis is away, so that it is logged once and not each time.
-    async fn mark(&self, was_away: bool) -> bool {
+    /// One watermark.
+    async fn mark(&self, marked: &mut Marked) {
         let mut behind = Vec::new();
-        let known = self.known.borrow().clone();
-        let mut failed = None;
+        let (known, is_read) = match self.known.borrow().clone() {
+            Known::NotRead => (None, false),
+            Known::Unset => (None, true),
+            Known::Record(record) => (Some(record), true),
+        };
+        let version = known.as_ref().map_or(0, |mode| mode.version);
+        let (mut failed, mut newest) = (None, 0);
         for answer in self.store.partition_watermark_all().await {
             match answer {
                 Ok(mark) => {
-                    if known
-                        .as_ref()
-                        .is_some_and(|mode| mark.mode_version < mode.version)
-                    {
+                    newest = newest.max(mark.mode_version);
+                    if mark.mode_version < version {
                         behind.push(mark.partition);
                     }
                 }
@@ -138,14 +163,15 @@ impl ModeService {
             }
         }
         match &failed {
-            Some(error) if !was_away => tracing::warn!(error = chain(error), "Redis cannot be reached"),
-            None if was_away => tracing::info!("Redis can be reached again"),
+            Some(error) if !marked.is_away => tracing::warn!(error = chain(error), "Redis cannot be reached"),
+            None if marked.is_away => tracing::info!("Redis can be reached again"),
             _ => {}
         }
+        marked.is_away = failed.is_some();
+        marked.is_ahead(is_read && newest > version);
         if let Some(known) = known.filter(|_| !behind.is_empty()) {
             self.copy(&behind, &known).await;
         }
-        failed.is_some()
     }
 
     async fn copy(&self, behind: &[Partition], known: &ModeRecord) {
@@ -158,6 +184,24 @@ impl ModeService {
                 );
             }
             Err(error) => tracing::warn!(%error, "the mode could not be copied into Redis"),
+        }
+    }
+}
+
+impl Marked {
+    /// Guards keep to what is newest, so what Postgres says is not in force, and comes into force when Redis is lost.
+    fn is_ahead(&mut self, is_ahead: bool) {
+        if !is_ahead {
+            self.ahead = None;
+            return;
+        }
+        let (since, was_told) = self.ahead.get_or_insert((Instant::now(), false));
+        if !*was_told && since.elapsed() > AHEAD_FOR {
+            *was_told = true;
+            tracing::warn!(
+                "Redis keeps to a newer mode than Postgres knows of: was an older state of Postgres brought back? Set the \
+                 mode again by POST /v1/admin/mode; until then GET /v1/stats shows in mode.partitions what is in force"
+            );
         }
     }
 }

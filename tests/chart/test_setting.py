@@ -121,7 +121,7 @@ def test_passwords_are_in_secrets_alone(name):
     objects = render(name)
     others = json.dumps([one for one in objects if one["kind"] != "Secret"])
     found = list(secrets(objects))
-    assert bool(found) is (name in ("trial", "external-single", "sentinel"))
+    assert bool(found) is (name in ("trial", "external-single", "sentinel", "cluster"))
     for password in found:
         assert password not in others and base64.b64encode(password.encode()).decode() not in others
     for _, template in pods(objects):

@@ -46,12 +46,9 @@ async fn counted(cluster: &TestCluster, kind: char) -> Vec<(i64, u64)> {
 
 /// A count of all partitions: `connections`, `state:running`, ..
 async fn sum(cluster: &TestCluster, field: &str) -> u64 {
-    let script = format!(
-        "local n = 0 for _, key in ipairs(KEYS) do n = n + (redis.call('HGET', key, '{field}') or 0) end return n"
-    );
-    cluster
-        .state()
-        .over_partitions(&script, PartitionKey::Counts)
+    let state = cluster.state();
+    state
+        .over_partitions("HGET", PartitionKey::Counts, &[field])
         .await
 }
 

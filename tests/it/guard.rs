@@ -2,6 +2,7 @@
 //! before a full hold.
 
 mod caught;
+mod cluster;
 mod crowd;
 mod gap;
 mod late_news;

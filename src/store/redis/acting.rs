@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::RedisStore;
-use super::call::Lane;
+use super::link::Lane;
 use super::reply::Reply;
 use super::script::SESSION_REPORT;
 use crate::domain::SessionId;

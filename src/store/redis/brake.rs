@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::RedisStore;
-use super::call::{Call, Lane};
+use super::call::Call;
+use super::link::Lane;
 use super::reply::Reply;
 use super::script::{BRAKE_READ, BRAKE_TAKE};
 use crate::config::BrakeConfig;

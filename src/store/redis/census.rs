@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use deadpool_redis::redis::{Pipeline, Value};
+use deadpool_redis::redis::Value;
 
 use super::RedisStore;
-use super::call::{Call, Lane};
+use super::call::Call;
 use super::keys::{Partition, PartitionKey, SessionKey};
+use super::link::Lane;
 use super::reply::{self, Reply};
 use super::script::SESSION_CENSUS;
 use crate::domain::SessionId;
@@ -58,14 +59,11 @@ impl RedisStore {
         let mut ids = HashSet::new();
         let mut cursor = "0".to_owned();
         loop {
-            let mut pipeline = Pipeline::with_capacity(1);
-            pipeline
-                .cmd("SSCAN")
-                .arg(&key)
-                .arg(&cursor)
+            let step = Call::plain(DOING, "SSCAN", key.clone())
+                .arg_str(&cursor)
                 .arg("COUNT")
                 .arg(PER_SCAN);
-            let value = self.plain(DOING, &pipeline).await?.pop().unwrap_or(Value::Nil);
+            let value = self.call(Lane::Any, step).await?;
             let Value::Array(step) = &value else {
                 return Err(corrupt(&value));
             };

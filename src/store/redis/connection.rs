@@ -1,9 +1,10 @@
 //! Connections: open, close, count, list. Heartbeats have a file of their own.
 
 use super::RedisStore;
-use super::call::{Call, Lane};
+use super::call::Call;
 use super::code::Code;
 use super::keys::{Partition, PartitionKey, SessionKey};
+use super::link::Lane;
 use super::reply::{self, Reply};
 use super::script::{CONNECTION_CLOSE, CONNECTION_COUNT, CONNECTION_LIST, CONNECTION_OPEN};
 use crate::domain::connection::{ConnectionDetails, OpenRequest};

@@ -2,10 +2,11 @@
 
 use deadpool_redis::redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use super::source::Address;
 use crate::store::StoreError;
 
 /// What to do after an error of the server or the driver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Remedy {
     /// The script is not in the server's cache: send its text.
     SendSource,
@@ -13,6 +14,10 @@ pub(super) enum Remedy {
     Reconnect,
     /// The server is busy with itself (loading, moving slots): repeat in a moment.
     Wait,
+    /// Another node serves the slot: ask which, and repeat.
+    Moved,
+    /// The slot is on the move, and what the call needs of it is at this node already.
+    Ask(Address),
     /// Repeating will not help, or would take too long.
     None,
 }
@@ -29,6 +34,13 @@ pub(super) fn remedy(error: &RedisError) -> Remedy {
             | ServerErrorKind::ClusterDown
             | ServerErrorKind::TryAgain,
         ) => Remedy::Wait,
+        ErrorKind::Server(ServerErrorKind::Moved) => Remedy::Moved,
+        ErrorKind::Server(ServerErrorKind::Ask) => {
+            let node = error
+                .redirect_node()
+                .and_then(|(address, _)| Address::parse(address));
+            node.map_or(Remedy::Moved, Remedy::Ask)
+        }
         // READONLY: the server was demoted, and its successor is found by connecting anew.
         ErrorKind::Server(ServerErrorKind::ReadOnly) | ErrorKind::Io => Remedy::Reconnect,
         _ if error.is_unrecoverable_error() => Remedy::Reconnect,

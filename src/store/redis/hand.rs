@@ -1,8 +1,8 @@
 //! What people ask of a session through the API: wake it, put it to sleep, keep it awake.
 
 use super::RedisStore;
-use super::call::Lane;
 use super::code::Code;
+use super::link::Lane;
 use super::reply::Reply;
 use super::script::{SESSION_HIBERNATE, SESSION_KEEP, SESSION_WAKE};
 use crate::domain::{Generation, SessionId, SessionState};

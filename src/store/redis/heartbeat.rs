@@ -10,9 +10,10 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::RedisStore;
-use super::call::{Call, Lane};
+use super::call::Call;
 use super::code::Code;
 use super::keys::{Partition, PartitionKey, SessionKey};
+use super::link::Lane;
 use super::reply::{self, Reply};
 use super::script::{CONNECTION_CLASSIFY, CONNECTION_HEARTBEAT};
 use crate::domain::{ConnectionId, SessionId};

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use deadpool_redis::redis::{Pipeline, Value};
+use deadpool_redis::redis::Value;
 
 use super::RedisStore;
-use super::error::{Remedy, remedy, store_error};
+use super::call::Call;
 use super::keys::{Partition, PartitionKey};
+use super::link::Lane;
 use super::reply;
 use crate::domain::SessionId;
 use crate::domain::event::{Event, HistoryEntry, SessionEvent, StreamId};
@@ -79,15 +80,6 @@ fn stream_entry(partition: Partition, value: &Value) -> Option<StreamEntry> {
     })
 }
 
-/// The id of the only entry of a range.
-fn first_id(range: &Value) -> Option<StreamId> {
-    let Value::Array(entries) = range else { return None };
-    let Value::Array(parts) = entries.first()? else {
-        return None;
-    };
-    StreamId::parse(&reply::text(parts.first()?)?)
-}
-
 impl RedisStore {
     /// Reads the oldest entries of these partitions, at most `limit` of each, in order.
     ///
@@ -98,19 +90,16 @@ impl RedisStore {
         partitions: &[Partition],
         limit: u32,
     ) -> Result<Vec<StreamEntry>, StoreError> {
-        const DOING: &str = "reading history";
-        let mut pipeline = Pipeline::with_capacity(partitions.len());
-        for partition in partitions {
+        let read = |partition: &Partition| {
             let key = self.keys.of_partition(*partition, PartitionKey::History);
-            pipeline
-                .cmd("XRANGE")
-                .arg(key)
+            Call::plain("reading history", "XRANGE", key)
                 .arg("-")
                 .arg("+")
                 .arg("COUNT")
-                .arg(limit);
-        }
-        let values = self.plain(DOING, &pipeline).await?;
+                .arg(limit)
+        };
+        let calls = partitions.iter().map(read).collect();
+        let values = self.call_all(Lane::Any, calls).await?;
         Ok(partitions
             .iter()
             .zip(values)
@@ -129,18 +118,15 @@ impl RedisStore {
     /// # Errors
     /// [`StoreError`] when Redis cannot be asked; what stays is written again, harmlessly.
     pub async fn history_trim(&self, committed: &HashMap<Partition, StreamId>) -> Result<(), StoreError> {
-        let mut pipeline = Pipeline::with_capacity(committed.len());
-        for (partition, id) in committed {
+        let trim = |(partition, id): (&Partition, &StreamId)| {
             let key = self.keys.of_partition(*partition, PartitionKey::History);
-            let above = id.next();
-            pipeline
-                .cmd("XTRIM")
-                .arg(key)
+            Call::plain("trimming history", "XTRIM", key)
                 .arg("MINID")
                 .arg("=")
-                .arg(above.to_string());
-        }
-        self.plain("trimming history", &pipeline).await.map(drop)
+                .arg(id.next())
+        };
+        let calls = committed.iter().map(trim).collect();
+        self.call_all(Lane::Any, calls).await.map(drop)
     }
 
     /// What waits in the streams: how many entries, how old the oldest is, how many were not taken.
@@ -148,66 +134,22 @@ impl RedisStore {
     /// # Errors
     /// [`StoreError`] when Redis cannot be asked.
     pub async fn history_lag(&self) -> Result<HistoryLag, StoreError> {
-        const DOING: &str = "looking at the history";
-        let all: Vec<Partition> = Partition::all().collect();
-        let mut pipeline = Pipeline::with_capacity(all.len() * 2);
-        for partition in &all {
-            let key = |key| self.keys.of_partition(*partition, key);
-            pipeline.cmd("XLEN").arg(key(PartitionKey::History));
-            let guard = key(PartitionKey::Guard);
-            pipeline.cmd("HGET").arg(guard).arg("history_dropped");
-        }
-        let values = self.plain(DOING, &pipeline).await?;
-        let number = |value: &Value| reply::integer(Some(value)).and_then(|n| u64::try_from(n).ok());
         let mut lag = HistoryLag::default();
-        let mut first = Pipeline::new();
-        first.cmd("TIME");
-        for (partition, pair) in all.iter().zip(values.chunks_exact(2)) {
-            let waiting = number(&pair[0]).unwrap_or(0);
-            lag.entries += waiting;
-            lag.dropped += number(&pair[1]).unwrap_or(0);
-            if waiting > 0 {
-                let key = self.keys.of_partition(*partition, PartitionKey::History);
-                first.cmd("XRANGE").arg(key).arg("-").arg("+").arg("COUNT").arg(1);
-            }
+        let mut oldest_ms = 0;
+        for stats in self.partition_stats_all().await? {
+            lag.entries += stats.history;
+            let dropped = stats.number("history_dropped").unwrap_or(0);
+            lag.dropped += u64::try_from(dropped).unwrap_or(0);
+            // By the clock that wrote it: nodes of a cluster have one each.
+            let age_ms = stats
+                .oldest
+                .map(|id| stats.now_ms.cast_unsigned().saturating_sub(id.ms));
+            oldest_ms = oldest_ms.max(age_ms.unwrap_or(0));
         }
-        if lag.entries > 0 {
-            let values = self.plain(DOING, &first).await?;
-            let (now, firsts) = values.split_first().unwrap_or((&Value::Nil, &[]));
-            let now_ms = match now {
-                Value::Array(parts) => parts.first().and_then(number).unwrap_or(0) * 1000,
-                _ => 0,
-            };
-            let oldest = firsts.iter().filter_map(first_id).map(|id| id.ms).min();
-            let age_ms = now_ms.saturating_sub(oldest.unwrap_or(now_ms));
-            #[expect(clippy::cast_precision_loss, reason = "an age in ms is far below 2^52")]
-            let seconds = age_ms as f64 / 1000.0;
-            lag.oldest_seconds = seconds;
-        }
+        #[expect(clippy::cast_precision_loss, reason = "an age in ms is far below 2^52")]
+        let seconds = oldest_ms as f64 / 1000.0;
+        lag.oldest_seconds = seconds;
         Ok(lag)
-    }
-
-    /// Plain commands in one pipeline; an error of one is an error of all.
-    pub(super) async fn plain(
-        &self,
-        doing: &'static str,
-        pipeline: &Pipeline,
-    ) -> Result<Vec<Value>, StoreError> {
-        if pipeline.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut link = self.links.any().await?;
-        let sent = link
-            .connection
-            .send_packed_commands(pipeline, 0, pipeline.len())
-            .await;
-        let values = sent.and_then(|values| values.into_iter().map(Value::extract_error).collect());
-        values.map_err(|error| {
-            if error.is_timeout() || remedy(&error) == Remedy::Reconnect {
-                link.discard();
-            }
-            store_error(doing, error)
-        })
     }
 
     /// Ids of every session Redis knows.
@@ -215,12 +157,12 @@ impl RedisStore {
     /// # Errors
     /// [`StoreError`] when Redis cannot be asked.
     pub async fn sessions(&self) -> Result<Vec<SessionId>, StoreError> {
-        let mut pipeline = Pipeline::with_capacity(usize::from(super::PARTITIONS));
-        for partition in Partition::all() {
+        let members = |partition| {
             let key = self.keys.of_partition(partition, PartitionKey::Sessions);
-            pipeline.cmd("SMEMBERS").arg(key);
-        }
-        let values = self.plain("listing sessions", &pipeline).await?;
+            Call::plain("listing sessions", "SMEMBERS", key)
+        };
+        let calls = Partition::all().map(members).collect();
+        let values = self.call_all(Lane::Any, calls).await?;
         Ok(values
             .iter()
             .filter_map(|value| {

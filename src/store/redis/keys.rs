@@ -21,6 +21,16 @@ fn slot(text: &str) -> u16 {
     State::<XMODEM>::calculate(text.as_bytes()) % 16384
 }
 
+/// The slot of a key: of what its first braces hold, where they hold something.
+pub(super) fn slot_of(key: &[u8]) -> u16 {
+    let tag = key.iter().position(|byte| *byte == b'{').and_then(|open| {
+        let rest = &key[open + 1..];
+        let close = rest.iter().position(|byte| *byte == b'}')?;
+        (close > 0).then(|| &rest[..close])
+    });
+    State::<XMODEM>::calculate(tag.unwrap_or(key)) % 16384
+}
+
 /// Tag of each partition: its number, then the first letters whose slot lies in its range. Frozen:
 /// another table would not find the data.
 static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| (0..PARTITIONS).map(find_tag).collect());
@@ -250,5 +260,9 @@ mod tests {
     fn the_slot_function_is_the_one_of_redis_cluster() {
         // CLUSTER KEYSLOT foo = 12182, of the Redis documentation.
         assert_eq!(slot("foo"), 12182);
+        for key in ["foo", "{foo}", "a{foo}b{bar}"] {
+            assert_eq!(slot_of(key.as_bytes()), 12182, "{key}");
+        }
+        assert_eq!(slot_of(b"{}foo"), slot("{}foo"), "empty braces hold nothing");
     }
 }

@@ -1,8 +1,9 @@
 //! The lease of the sweeper: acquire (or renew) and release.
 
 use super::RedisStore;
-use super::call::{Call, Lane};
+use super::call::Call;
 use super::code::Code;
+use super::link::Lane;
 use super::reply::Reply;
 use super::script::{LEASE_ACQUIRE, LEASE_RELEASE};
 use crate::store::StoreError;

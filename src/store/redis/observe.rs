@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::RedisStore;
-use super::call::Lane;
 use super::code::Code;
+use super::link::Lane;
 use super::reply::Reply;
 use super::script::SESSION_OBSERVE;
 use crate::domain::platform_object::{Desired, IdleTimeout, PlatformObject};

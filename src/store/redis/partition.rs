@@ -1,9 +1,10 @@
 //! Whole partitions: sweep, watermark, mode. Each goes over all of them in one pipeline.
 
 use super::RedisStore;
-use super::call::{Call, Lane};
+use super::call::Call;
 use super::code::Code;
 use super::keys::{Partition, PartitionKey};
+use super::link::Lane;
 use super::reply::Reply;
 use super::script::{PARTITION_MODE, PARTITION_SWEEP, PARTITION_WATERMARK};
 use super::wake::WakeEntry;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::RedisStore;
-use super::call::Lane;
 use super::code::Code;
+use super::link::Lane;
 use super::reply::Reply;
 use super::script::SESSION_READ;
 use crate::domain::mode::Mode;

@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use super::RedisStore;
-use super::call::{Call, Lane};
+use super::call::Call;
 use super::code::Code;
 use super::keys::{Partition, PartitionKey};
+use super::link::Lane;
 use super::reply::Reply;
 use super::script::{PARTITION_RESTORED, SESSION_RESTORE};
 use crate::domain::SessionId;

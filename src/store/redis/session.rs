@@ -5,9 +5,11 @@ use deadpool_redis::redis::{self, Value};
 
 use super::RedisStore;
 use super::acting::Mark;
-use super::call::{Call, Lane};
+use super::call::Call;
 use super::code::Code;
 use super::error::store_error;
+use super::keys::SessionKey;
+use super::link::Lane;
 use super::link::Link;
 use super::reply::Reply;
 use super::script::{SESSION_CONFIRM, SESSION_REFUSE, SESSION_REVIEW, SESSION_SETTLE};
@@ -195,7 +197,8 @@ impl RedisStore {
         term: u64,
         mark: Option<&Mark>,
     ) -> Result<Confirmation, StoreError> {
-        let link = self.links.fence().await?;
+        let key = self.keys.of_session(session, SessionKey::Session);
+        let link = self.links.fence(&key).await?;
         let call = self
             .on_record(&SESSION_CONFIRM, session)
             .arg(acting)
@@ -204,7 +207,7 @@ impl RedisStore {
             .arg(Mark::lasts_ms(mark));
         let reply = Reply::parse("session_confirm", self.call(Lane::Fence, call).await?)?;
         match reply.code {
-            Code::Ok if self.is_durable(link).await? => Ok(Confirmation::Confirmed),
+            Code::Ok if self.is_durable(link, &key).await? => Ok(Confirmation::Confirmed),
             Code::Ok => Ok(Confirmation::NotReplicated),
             Code::Over | Code::Undone => Ok(Confirmation::Over),
             Code::Fenced => Ok(Confirmation::Fenced),
@@ -214,9 +217,9 @@ impl RedisStore {
 
     /// WAIT counts from the last write of its own connection, and blocks it: hence one apart, and never
     /// one made after the confirmation, on which WAIT would prove nothing.
-    async fn is_durable(&self, mut link: Link) -> Result<bool, StoreError> {
+    async fn is_durable(&self, mut link: Link, key: &str) -> Result<bool, StoreError> {
         const DOING: &str = "waiting for a replica";
-        if !link.is_same(&self.links.fence().await?) {
+        if !link.is_same(&self.links.fence(key).await?) {
             return Ok(false);
         }
         let waited: Result<bool, _> = if self.wait_replicas > 0 {

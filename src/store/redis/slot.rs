@@ -1,8 +1,9 @@
 //! Slots of wakes: how many are carried out at once over the whole installation, and who waits.
 
 use super::RedisStore;
-use super::call::{Call, Lane};
+use super::call::Call;
 use super::code::Code;
+use super::link::Lane;
 use super::reply::Reply;
 use super::script::{SLOT_PLACE, SLOT_RELEASE, SLOT_TAKE};
 use super::wake::WakeEntry;

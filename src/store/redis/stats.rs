@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use super::RedisStore;
-use super::call::{Call, Lane};
+use super::call::Call;
 use super::keys::{Partition, PartitionKey};
+use super::link::Lane;
 use super::reply::{self, Reply};
 use super::script::{CONNECTION_READ, GATEWAY_LIST, GATEWAY_SEEN, LEASE_READ, PARTITION_STATS};
 use super::{ConnectionView, SessionKey};

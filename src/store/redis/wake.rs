@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::RedisStore;
 use super::acting::ms;
-use super::call::{Call, Lane};
+use super::call::Call;
 use super::code::Code;
 use super::keys::{Partition, PartitionKey};
+use super::link::Lane;
 use super::reply::Reply;
 use super::script::{WAKE_CLAIM, WAKE_CONFIRM, WAKE_DONE, WAKE_FAIL};
 use crate::domain::{Generation, SessionId};

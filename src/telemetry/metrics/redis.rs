@@ -31,6 +31,8 @@ label::labels! {
         Broken = "broken",
         /// The server is busy with itself.
         Busy = "busy",
+        /// The slot is on another node of the cluster, or on its way there.
+        Moved = "moved",
     }
 }
 

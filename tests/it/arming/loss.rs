@@ -68,3 +68,23 @@ async fn after_a_loss_only_those_sleep_that_had_a_connection_since_arming() {
     );
     assert_eq!(put_to_sleep(&cluster).await, ["reported"]);
 }
+
+#[tokio::test]
+async fn a_mode_that_postgres_forgot_is_told_of_and_stays_in_force_until_it_is_set_again() {
+    let cluster = TestCluster::builder().replicas(0).start().await;
+    let replica = cluster.process(&[]).await;
+    replica.api.arm().await;
+    let pool = cluster.pool().await;
+    sqlx::query("DELETE FROM mode").execute(&pool).await.unwrap();
+    eventually(SOON, "the log tells", async || {
+        replica
+            .log()
+            .contains("Redis keeps to a newer mode than Postgres knows of")
+    })
+    .await;
+    let modes = cluster.state().guards("mode").await;
+    assert!(modes.iter().all(|mode| mode.as_deref() == Some("act")));
+    replica.api.arm().await;
+    let read = replica.api.get("/v1/admin/mode").await.expect(200);
+    assert_eq!(read.body["mode"], "act");
+}

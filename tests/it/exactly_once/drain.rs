@@ -34,8 +34,10 @@ pub(super) async fn rows(cluster: &TestCluster) -> Vec<Row> {
 
 /// Entries that wait in Redis, over all partitions.
 pub(super) async fn left_in_streams(cluster: &TestCluster) -> u64 {
-    let sum = "local n = 0 for _, key in ipairs(KEYS) do n = n + redis.call('XLEN', key) end return n";
-    cluster.state().over_partitions(sum, PartitionKey::History).await
+    cluster
+        .state()
+        .over_partitions("XLEN", PartitionKey::History, &[])
+        .await
 }
 
 async fn session_events(cluster: &TestCluster) -> i64 {

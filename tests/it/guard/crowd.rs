@@ -122,10 +122,13 @@ impl Crowd {
     }
 
     async fn wakes_to_do(&self) -> u64 {
-        let sum = "local n = 0 for _, key in ipairs(KEYS) do n = n + redis.call('ZCARD', key) end return n";
         self.cluster
             .state()
-            .over_partitions(sum, connection_tracker::store::redis::PartitionKey::Wakes)
+            .over_partitions(
+                "ZCARD",
+                connection_tracker::store::redis::PartitionKey::Wakes,
+                &[],
+            )
             .await
     }
 

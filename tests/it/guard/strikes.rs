@@ -58,16 +58,25 @@ async fn a_minute_ahead_costs_nobody_here_and_everybody_with_a_naive_sweep() {
     crowd.in_motion().await;
     // The same connections with the same heartbeats, for both to judge.
     let keys = crowd.cluster.state().keys;
+    let mut read = redis::pipe();
+    for number in 0..SESSIONS {
+        let session = SessionId::parse(&format!("s-{number}")).unwrap();
+        let theirs = keys.of_session(&session, SessionKey::Connections);
+        read.cmd("ZRANGE")
+            .arg(theirs)
+            .arg("0")
+            .arg("-1")
+            .arg("WITHSCORES");
+    }
+    let found: Vec<Vec<(String, String)>> = crowd.cluster.redis.pipeline(&read).await;
     let mut copy = redis::pipe();
     let mut naive = redis::cmd("EVAL");
     naive.arg(NAIVE).arg(SESSIONS);
-    for number in 0..SESSIONS {
-        let session = SessionId::parse(&format!("s-{number}")).unwrap();
-        let mine = format!("naive:{number}");
-        copy.cmd("ZUNIONSTORE")
-            .arg(&mine)
-            .arg(1)
-            .arg(keys.of_session(&session, SessionKey::Connections));
+    for (number, members) in found.iter().enumerate() {
+        let mine = format!("{{naive}}:{number}");
+        for (member, score) in members {
+            copy.cmd("ZADD").arg(&mine).arg(score).arg(member);
+        }
         naive.arg(mine);
     }
     naive.arg(crowd.cluster.timings.window.as_millis().to_string());

@@ -125,15 +125,16 @@ async fn never_ran(cluster: &TestCluster) -> Vec<&'static str> {
     let all = scripts();
     let mut words = vec!["SCRIPT", "EXISTS"];
     words.extend(all.iter().map(|script| script.sha.as_str()));
-    let known: Vec<bool> = cluster.redis.get(&words).await;
-    let missing = all.iter().zip(known).filter(|(_, is_known)| !is_known);
-    missing.map(|(script, _)| script.name).collect()
+    let known: Vec<Vec<bool>> = cluster.redis.get_each(&words).await;
+    let names = all.iter().map(|script| script.name);
+    let missing = |(at, _): &(usize, &str)| known.iter().all(|by_node| !by_node[*at]);
+    names.enumerate().filter(missing).map(|(_, name)| name).collect()
 }
 
 /// Calls of scripts that failed, but for those whose text was sent after all; and how many those were.
 async fn failures(cluster: &TestCluster) -> (u64, u64) {
-    let info: String = cluster.redis.get(&["INFO", "all"]).await;
-    let number = |line: &str, field: &str| -> u64 {
+    let infos: Vec<String> = cluster.redis.get_each(&["INFO", "all"]).await;
+    let of_node = |info: &str, line: &str, field: &str| -> u64 {
         let stat = info
             .lines()
             .find_map(|found| found.strip_prefix(line))
@@ -143,6 +144,7 @@ async fn failures(cluster: &TestCluster) -> (u64, u64) {
             .find(|(name, _)| *name == field)
             .map_or(0, |(_, value)| value.parse().unwrap())
     };
+    let number = |line: &str, field: &str| infos.iter().map(|info| of_node(info, line, field)).sum::<u64>();
     let failed = number("cmdstat_evalsha:", "failed_calls") + number("cmdstat_eval:", "failed_calls");
     let unknown = number("errorstat_NOSCRIPT:", "count");
     assert_eq!(number("errorstat_CROSSSLOT:", "count"), 0);
@@ -202,7 +204,8 @@ async fn nothing_is_kept_outside_the_slots_of_its_partition() {
             .await
             .expect(201);
     }
-    let keys: Vec<String> = cluster.redis.get(&["KEYS", "*"]).await;
+    let keys: Vec<Vec<String>> = cluster.redis.get_each(&["KEYS", "*"]).await;
+    let keys = keys.concat();
     let prefix = keys
         .iter()
         .find_map(|key| key.strip_suffix(":meta"))

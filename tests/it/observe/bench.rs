@@ -12,8 +12,9 @@ use connection_tracker::store::redis::{
     Review, ReviewOutcome, SessionKey, SessionRecord,
 };
 use connection_tracker::telemetry::metrics::Metrics;
-use deadpool_redis::redis::aio::MultiplexedConnection;
-use deadpool_redis::redis::{self, FromRedisValue};
+use deadpool_redis::redis::FromRedisValue;
+
+use crate::support::redis::{Redis, RedisChoice};
 
 pub(super) const UID: &str = "uid-1";
 
@@ -54,26 +55,20 @@ impl Stand {
 pub(super) struct Bench {
     pub(super) store: RedisStore,
     pub(super) session: SessionId,
-    redis: MultiplexedConnection,
+    redis: Redis,
 }
 
 impl Bench {
     /// Armed, no hold, nothing known of the session.
     pub(super) async fn start() -> Self {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "where the test server is; not a setting of the service"
-        )]
-        let url =
-            std::env::var("TRACKER_TEST_REDIS_URL").expect("TRACKER_TEST_REDIS_URL names a Redis server");
+        let redis = Redis::start(RedisChoice::Shared).await;
         let prefix = format!("observe-{}", uuid::Uuid::new_v4().simple());
-        let flags = ["test", "--redis-url", &url, "--redis-prefix", &prefix];
+        let flags = ["test", "--redis-url", redis.url(), "--redis-prefix", &prefix];
         let config = CommandLine::parse_from(flags).config;
-        let client = redis::Client::open(url.as_str()).unwrap();
         let bench = Self {
             store: RedisStore::new(&config, &Metrics::new()).unwrap(),
             session: SessionId::parse("s1").unwrap(),
-            redis: client.get_multiplexed_async_connection().await.unwrap(),
+            redis,
         };
         let mode = ModeRecord {
             version: 1,
@@ -300,10 +295,6 @@ impl Bench {
     }
 
     pub(super) async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
-        let mut command = redis::cmd(words[0]);
-        for word in &words[1..] {
-            command.arg(*word);
-        }
-        command.query_async(&mut self.redis.clone()).await.unwrap()
+        self.redis.get(words).await
     }
 }

@@ -102,7 +102,11 @@ async fn redis_that_hangs_is_503_within_the_timeout_and_mends_itself() {
         api.open("s", "e", &user("ann")).await.status < 300
     })
     .await;
-    api.heartbeat("s", "e").await.expect(200);
+    // A connection that was begun while it hung may fail a moment later.
+    eventually(SOON, "heartbeats are taken again", async || {
+        api.heartbeat("s", "e").await.status == 200
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -167,13 +171,12 @@ async fn opens_succeed_once_a_demoted_server_takes_writes_again() {
     cluster.platform.create("s").await;
     let api = cluster.api();
     api.open("s", "c", &user("ann")).await.expect(201);
-    // Nobody listens there, so it keeps its data and only refuses writes.
-    cluster.redis.cli(&["REPLICAOF", "127.0.0.1", "1"]).await;
+    cluster.redis.demote().await;
     is_away(api.open("s", "d", &user("ann")).await);
     is_away(api.heartbeat("s", "c").await);
     let answer = api.batch("heartbeat", &json!({ "s": ["c"] })).await.expect(200);
     assert_eq!(answer.body["retry"][0]["connection_id"], "c", "{}", answer.body);
-    cluster.redis.cli(&["REPLICAOF", "NO", "ONE"]).await;
+    cluster.redis.promote().await;
     eventually(SOON, "opens are taken again", async || {
         api.open("s", "d", &user("ann")).await.status == 201
     })

@@ -11,7 +11,7 @@ use super::http::Api;
 use super::platform::Platform;
 use super::process::ProcessReplica;
 use super::proxies::Proxies;
-use super::redis::{Redis, RedisChoice};
+use super::redis::{Redis, RedisChoice, is_on_clusters};
 use super::replica::Replica;
 use super::settings::{Flags, Timings};
 use super::state::State;
@@ -100,7 +100,12 @@ impl Builder {
 
     /// Starts everything and waits until the replicas are ready.
     pub(crate) async fn start(self) -> TestCluster {
-        let redis = Redis::start(self.redis).await;
+        let mut choice = self.redis;
+        // Nodes of a cluster name each other to the service: those of the shared one would lead it past the proxies.
+        if self.has_proxies && choice == RedisChoice::Shared && is_on_clusters() {
+            choice = RedisChoice::Own;
+        }
+        let redis = Redis::start(choice).await;
         let platform = match self.simulator {
             Some(simulator) => simulator,
             None => Platform::start(self.platform).await,

@@ -1,123 +1,155 @@
-//! A Redis for a test: the shared one under a prefix of its own, or a server of its own that can be
-//! stopped, emptied, restarted and frozen.
+//! A Redis for a test: the shared one under a prefix of its own, or one of its own that can be
+//! stopped, emptied, restarted and frozen. It is one server, or a cluster where the tests are to run on clusters:
+//! then what is done to the server is done to every node.
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use deadpool_redis::redis::{self, Cmd, RedisResult, Value};
 
-use connection_tracker_chaos::clock;
-use deadpool_redis::redis::aio::MultiplexedConnection;
-use deadpool_redis::redis::{self, AsyncConnectionConfig, Client, RedisResult, Value};
+use super::redis_server::{Kind, Server, ask, connect};
+use super::{SOON, eventually};
 
-use super::{SOON, eventually, free_port, signal};
+/// Nodes of a cluster of its own.
+const NODES: usize = 3;
+const SLOTS: usize = 16384;
+/// Commands without a key, which are for every node; the answer is that of the first.
+const FOR_ALL: [&str; 8] = [
+    "ACL",
+    "CLIENT",
+    "CONFIG",
+    "FLUSHALL",
+    "INFO",
+    "SAVE",
+    "SCRIPT",
+    "REPLICAOF",
+];
 
 /// Which Redis a cluster uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RedisChoice {
     /// The one of `TRACKER_TEST_REDIS_URL`, under a prefix of its own. Never flushed or stopped.
     Shared,
-    /// A server of its own.
+    /// One of its own.
     Own,
-    /// A server of its own in cluster mode, one node with all slots.
+    /// A cluster of its own, wherever the tests run.
     OwnCluster,
-    /// A server of its own with a wall clock that [`Redis::step_clock`] moves.
+    /// One of its own with a wall clock that [`Redis::step_clock`] moves.
     OwnClock,
-}
-
-/// A server of its own; killed when dropped.
-struct Server {
-    port: u16,
-    choice: RedisChoice,
-    directory: tempfile::TempDir,
-    child: Child,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// A Redis.
 pub(crate) struct Redis {
+    /// As the service gets it.
     url: String,
-    server: Option<Server>,
+    /// Where each server is, by its own address.
+    nodes: Vec<String>,
+    /// Those of its own.
+    servers: Vec<Server>,
+    /// Of each of those.
+    replicas: Vec<Server>,
+}
+
+/// The shared Redis of the tests.
+fn shared_url() -> String {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where the test server is; not a setting of the service"
+    )]
+    std::env::var("TRACKER_TEST_REDIS_URL")
+        .expect("TRACKER_TEST_REDIS_URL names a Redis server for the tests")
+}
+
+/// Whether the tests run on clusters: `./dev test --redis cluster`.
+pub(crate) fn is_on_clusters() -> bool {
+    shared_url().starts_with("redis+cluster://")
 }
 
 impl Redis {
     pub(crate) async fn start(choice: RedisChoice) -> Self {
         if choice == RedisChoice::Shared {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "where the test server is; not a setting of the service"
-            )]
-            let url = std::env::var("TRACKER_TEST_REDIS_URL")
-                .expect("TRACKER_TEST_REDIS_URL names a Redis server for the tests");
-            return Self { url, server: None };
-        }
-        // Between finding a port and listening on it another test may take it: then with another one.
-        for _ in 0..5 {
-            let port = free_port();
-            let directory = tempfile::tempdir().unwrap();
-            let child = spawn(port, choice, directory.path());
-            let server = Server {
-                port,
-                choice,
-                directory,
-                child,
+            let url = shared_url();
+            let nodes = match url.strip_prefix("redis+cluster://") {
+                Some(hosts) => hosts.split(',').map(|host| format!("redis://{host}")).collect(),
+                None => vec![url.clone()],
             };
-            let mut redis = Self {
-                url: format!("redis://127.0.0.1:{port}"),
-                server: Some(server),
+            return Self {
+                url,
+                nodes,
+                servers: Vec::new(),
+                replicas: Vec::new(),
             };
-            if redis.is_up_within(SOON).await {
-                if choice == RedisChoice::OwnCluster {
-                    redis.take_all_slots().await;
-                }
-                return redis;
-            }
         }
-        panic!("no redis-server could be started; is it installed?");
+        let is_cluster = choice == RedisChoice::OwnCluster || is_on_clusters();
+        let kind = Kind {
+            is_node: is_cluster,
+            has_own_clock: choice == RedisChoice::OwnClock,
+        };
+        let mut servers = vec![Server::start(kind).await];
+        while is_cluster && servers.len() < NODES {
+            servers.push(Server::start(kind).await);
+        }
+        let mut redis = Self {
+            url: servers[0].url(),
+            nodes: servers.iter().map(Server::url).collect(),
+            servers,
+            replicas: Vec::new(),
+        };
+        if is_cluster {
+            let ports: Vec<u16> = redis.servers.iter().map(|server| server.port).collect();
+            redis.url = cluster_url(&ports);
+            redis.join().await;
+        }
+        redis
     }
 
+    /// As the service gets it.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Address for a proxy to stand in front of.
-    pub(crate) fn address(&self) -> String {
-        let url = reqwest::Url::parse(&self.url).unwrap();
-        format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(6379))
+    /// Whether it has several nodes.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.nodes.len() > 1
     }
 
-    fn own(&self) -> &Server {
-        self.server
-            .as_ref()
-            .expect("only a Redis of its own is stopped, emptied or frozen")
+    /// Address of each server, for a proxy to stand in front of.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        let address = |url: &String| {
+            let url = reqwest::Url::parse(url).unwrap();
+            format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(6379))
+        };
+        self.nodes.iter().map(address).collect()
     }
 
-    fn own_mut(&mut self) -> &mut Server {
-        self.server
-            .as_mut()
-            .expect("only a Redis of its own is stopped, emptied or frozen")
+    fn own(&self) -> &[Server] {
+        assert!(
+            !self.servers.is_empty(),
+            "only a Redis of its own is stopped, emptied or frozen"
+        );
+        &self.servers
     }
 
-    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(Duration::from_secs(1)))
-            .set_response_timeout(Some(Duration::from_secs(5)));
-        Client::open(self.url.as_str())?
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
+    /// The node of a command: that of its first key.
+    fn node(&self, words: &[&[u8]]) -> &str {
+        let key = match words[0] {
+            b"EVAL" | b"EVALSHA" => words.get(3),
+            b"CLUSTER" | b"TIME" => None,
+            _ => words.get(1),
+        };
+        // Each has the same share of slots, in order.
+        let node = key.map_or(0, |key| usize::from(slot_of(key)) * self.nodes.len() / SLOTS);
+        &self.nodes[node]
     }
 
     /// One command on a connection of its own.
     pub(crate) async fn try_cli(&self, words: &[&str]) -> RedisResult<Value> {
-        let mut connection = self.connect().await?;
-        let mut command = redis::cmd(words[0]);
-        command.arg(&words[1..]);
-        command.query_async(&mut connection).await
+        if FOR_ALL.contains(&words[0]) {
+            let mut answers = Vec::new();
+            for node in &self.nodes {
+                answers.push(ask(node, words).await?);
+            }
+            return Ok(answers.swap_remove(0));
+        }
+        let bytes: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        ask(self.node(&bytes), words).await
     }
 
     /// One command; its answer in the form of the protocol.
@@ -131,44 +163,212 @@ impl Redis {
         redis::from_redis_value(value).expect("an answer of the asked type")
     }
 
-    /// Many commands in one pipeline.
-    pub(crate) async fn pipeline<T: redis::FromRedisValue>(&self, pipeline: &redis::Pipeline) -> T {
-        let mut connection = self.connect().await.unwrap();
-        pipeline.query_async(&mut connection).await.unwrap()
-    }
-
-    async fn pid(&self) -> Option<u32> {
-        let info = self.try_cli(&["INFO", "server"]).await.ok()?;
-        let info: String = redis::from_redis_value(info).ok()?;
-        info.lines()
-            .find_map(|line| line.strip_prefix("process_id:"))?
-            .parse()
-            .ok()
-    }
-
-    /// Whether our own process answers; false when it ended.
-    async fn is_up_within(&mut self, timeout: Duration) -> bool {
-        let wanted = self.own().child.id();
-        let end = tokio::time::Instant::now() + timeout;
-        while tokio::time::Instant::now() < end {
-            if self.pid().await == Some(wanted) {
-                return true;
-            }
-            if self.own_mut().child.try_wait().unwrap().is_some() {
-                return false;
-            }
-            tokio::time::sleep(super::LOOK_AGAIN).await;
+    /// One command to every server; an answer of each.
+    pub(crate) async fn get_each<T: redis::FromRedisValue>(&self, words: &[&str]) -> Vec<T> {
+        let mut answers = Vec::new();
+        for node in &self.nodes {
+            let value = ask(node, words).await.unwrap();
+            answers.push(redis::from_redis_value(value).expect("an answer of the asked type"));
         }
-        false
+        answers
     }
 
-    async fn take_all_slots(&self) {
-        self.cli(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await;
-        eventually(SOON, "the node serves all slots", async || {
-            let info: String = self.get(&["CLUSTER", "INFO"]).await;
-            info.contains("cluster_state:ok")
+    /// Many commands in one pipeline to each server.
+    pub(crate) async fn pipeline<T: redis::FromRedisValue>(&self, pipeline: &redis::Pipeline) -> T {
+        let mut answers: Vec<Value> = pipeline.cmd_iter().map(|_| Value::Nil).collect();
+        for node in &self.nodes {
+            let of_it = |(_, cmd): &(usize, &Cmd)| self.node(&words(cmd)) == node;
+            let part: Vec<(usize, &Cmd)> = pipeline.cmd_iter().enumerate().filter(of_it).collect();
+            if part.is_empty() {
+                continue;
+            }
+            let mut pipe = redis::pipe();
+            for (_, command) in &part {
+                pipe.add_command((*command).clone());
+            }
+            let mut connection = connect(node).await.unwrap();
+            let values: Vec<Value> = pipe.query_async(&mut connection).await.unwrap();
+            for ((at, _), value) in part.into_iter().zip(values) {
+                answers[at] = value;
+            }
+        }
+        redis::from_redis_value(Value::Array(answers)).expect("answers of the asked type")
+    }
+
+    /// Makes a cluster of the nodes, which have nothing in common yet.
+    async fn join(&self) {
+        for (number, server) in self.servers.iter().enumerate() {
+            let epoch = (number + 1).to_string();
+            let first = (number * SLOTS).div_ceil(NODES).to_string();
+            let last = (((number + 1) * SLOTS).div_ceil(NODES) - 1).to_string();
+            let url = server.url();
+            ask(&url, &["CLUSTER", "SET-CONFIG-EPOCH", &epoch]).await.unwrap();
+            ask(&url, &["CLUSTER", "ADDSLOTSRANGE", &first, &last])
+                .await
+                .unwrap();
+            let (port, bus_port) = (server.port.to_string(), server.bus_port.to_string());
+            ask(
+                &self.nodes[0],
+                &["CLUSTER", "MEET", "127.0.0.1", &port, &bus_port],
+            )
+            .await
+            .unwrap();
+        }
+        self.is_whole().await;
+    }
+
+    /// Waits until each node of a cluster serves, and knows all others.
+    async fn is_whole(&self) {
+        if !self.is_cluster() {
+            return;
+        }
+        eventually(SOON, "every node knows the others and serves", async || {
+            for node in &self.nodes {
+                // Not while it loads its data.
+                let info = ask(node, &["CLUSTER", "INFO"]).await.ok();
+                let info: String = redis::from_redis_value(info?).unwrap();
+                let size = format!("cluster_size:{NODES}\r");
+                ["cluster_state:ok", &size, "cluster_slots_ok:16384"]
+                    .into_iter()
+                    .all(|line| info.contains(line))
+                    .then_some(())?;
+            }
+            Some(())
         })
         .await;
+    }
+
+    /// Has the nodes say that they are at these ports, where a proxy stands before each.
+    pub(crate) async fn announce(&self, ports: &[u16]) -> String {
+        for (node, port) in self.nodes.iter().zip(ports) {
+            let words = ["CONFIG", "SET", "cluster-announce-port", &port.to_string()];
+            ask(node, &words).await.unwrap();
+        }
+        eventually(SOON, "every node tells everybody's port", async || {
+            let told: Vec<Value> = self.get_each(&["CLUSTER", "SLOTS"]).await;
+            let told = told.iter().map(|answer| format!("{answer:?}"));
+            told.into_iter()
+                .all(|told| ports.iter().all(|port| told.contains(&format!("int({port})"))))
+        })
+        .await;
+        cluster_url(ports)
+    }
+
+    /// Gives each node of a cluster a replica; primaries are replaced after two seconds from now on.
+    pub(crate) async fn follow_all(&mut self) {
+        let kind = Kind {
+            is_node: true,
+            has_own_clock: false,
+        };
+        let ids: Vec<String> = self.get_each(&["CLUSTER", "MYID"]).await;
+        for id in &ids {
+            let replica = Server::start(kind).await;
+            let (url, port, bus_port) = (
+                replica.url(),
+                replica.port.to_string(),
+                replica.bus_port.to_string(),
+            );
+            self.replicas.push(replica);
+            let meet = ["CLUSTER", "MEET", "127.0.0.1", &port, &bus_port];
+            ask(&self.nodes[0], &meet).await.unwrap();
+            eventually(SOON, "it follows", async || {
+                ask(&url, &["CLUSTER", "REPLICATE", id]).await.ok()
+            })
+            .await;
+        }
+        let all = self.nodes.iter().cloned();
+        for url in all.chain(self.replicas.iter().map(Server::url)) {
+            let words = ["CONFIG", "SET", "cluster-node-timeout", "2000"];
+            ask(&url, &words).await.unwrap();
+        }
+        eventually(SOON, "every node knows all replicas", async || {
+            let infos: Vec<String> = self.get_each(&["CLUSTER", "INFO"]).await;
+            let knows = |info: &String| info.contains(&format!("cluster_known_nodes:{}\r", 2 * NODES));
+            infos.iter().all(knows)
+        })
+        .await;
+        self.are_followed().await;
+    }
+
+    /// Waits until the replicas have all that was written so far.
+    pub(crate) async fn are_followed(&self) {
+        for node in &self.nodes {
+            eventually(SOON, "its replica has everything", async || {
+                let info = ask(node, &["INFO", "replication"]).await.unwrap();
+                let info: String = redis::from_redis_value(info).unwrap();
+                let ours = info
+                    .lines()
+                    .find_map(|line| line.strip_prefix("master_repl_offset:"))?;
+                let replica = info.lines().find_map(|line| line.strip_prefix("slave0:"))?;
+                let has = replica.split(',').find_map(|pair| pair.strip_prefix("offset="))?;
+                (replica.contains("state=online") && has == ours).then_some(())
+            })
+            .await;
+        }
+    }
+
+    /// Kills one node for good.
+    pub(crate) fn lose_node(&mut self, number: usize) {
+        self.servers[number].kill();
+    }
+
+    /// Waits until all slots are served without this node.
+    pub(crate) async fn is_served_without(&self, number: usize) {
+        let other = &self.nodes[(number + 1) % self.nodes.len()];
+        eventually(SOON, "its replica serves its slots", async || {
+            let info = ask(other, &["CLUSTER", "INFO"]).await.unwrap();
+            let info: String = redis::from_redis_value(info).unwrap();
+            let slots = ask(other, &["CLUSTER", "NODES"]).await.unwrap();
+            let slots: String = redis::from_redis_value(slots).unwrap();
+            let is_failed = slots.lines().any(|line| line.contains("master,fail "));
+            (is_failed && info.contains("cluster_state:ok")).then_some(())
+        })
+        .await;
+    }
+
+    /// Has the server keep its data and refuse writes, until [`Self::promote`]: it follows one that is not there. Nodes
+    /// of a cluster refuse everything where a slot is nobody's.
+    pub(crate) async fn demote(&self) {
+        if self.is_cluster() {
+            let _: Vec<Value> = self.get_each(&["CLUSTER", "DELSLOTS", "16383"]).await;
+        } else {
+            self.cli(&["REPLICAOF", "127.0.0.1", "1"]).await;
+        }
+    }
+
+    /// Takes that back.
+    pub(crate) async fn promote(&self) {
+        if self.is_cluster() {
+            let last = &self.nodes[self.nodes.len() - 1];
+            ask(last, &["CLUSTER", "ADDSLOTS", "16383"]).await.unwrap();
+        } else {
+            self.cli(&["REPLICAOF", "NO", "ONE"]).await;
+        }
+    }
+
+    /// Moves the keys of one slot of a cluster to another node, but not the slot; gives the url of the node they are at.
+    pub(crate) async fn half_move(&self, key: &str) -> String {
+        let slot = slot_of(key.as_bytes());
+        let from = usize::from(slot) * self.nodes.len() / SLOTS;
+        let to = (from + 1) % self.nodes.len();
+        let (source, target) = (&self.nodes[from], &self.nodes[to]);
+        let ids: Vec<String> = self.get_each(&["CLUSTER", "MYID"]).await;
+        let number = slot.to_string();
+        ask(target, &["CLUSTER", "SETSLOT", &number, "IMPORTING", &ids[from]])
+            .await
+            .unwrap();
+        ask(source, &["CLUSTER", "SETSLOT", &number, "MIGRATING", &ids[to]])
+            .await
+            .unwrap();
+        let keys = ask(source, &["CLUSTER", "GETKEYSINSLOT", &number, "1000"])
+            .await
+            .unwrap();
+        let keys: Vec<String> = redis::from_redis_value(keys).unwrap();
+        let port = self.servers[to].port.to_string();
+        let mut words = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
+        words.extend(keys.iter().map(String::as_str));
+        ask(source, &words).await.unwrap();
+        target.clone()
     }
 
     /// Takes all data away.
@@ -179,16 +379,16 @@ impl Redis {
 
     /// Kills the server and waits for its end.
     pub(crate) fn kill(&mut self) {
-        let server = self.own_mut();
-        let _ = server.child.kill();
-        server.child.wait().unwrap();
+        self.own();
+        self.servers.iter_mut().for_each(Server::kill);
     }
 
     /// Starts the killed server again on the same port. It keeps nothing on disk, so it is empty.
     pub(crate) async fn start_again(&mut self) {
-        let server = self.own_mut();
-        server.child = spawn(server.port, server.choice, server.directory.path());
-        assert!(self.is_up_within(SOON).await, "redis-server did not start again");
+        for server in &mut self.servers {
+            server.start_again(&[]).await;
+        }
+        self.is_whole().await;
     }
 
     /// Restarts without persistence on the same port.
@@ -212,68 +412,64 @@ impl Redis {
     pub(crate) async fn restart_from_snapshot(&mut self) {
         self.kill();
         self.start_again().await;
-        let dump = self.own().directory.path().join("dump.rdb");
-        std::fs::remove_file(dump).unwrap();
+        self.servers.iter().for_each(Server::forget_snapshot);
     }
 
     /// Moves the wall clock of the server by so many milliseconds, at once; its monotonic clock stays true.
     pub(crate) fn step_clock(&self, by_ms: i64) {
-        clock::step(self.own().directory.path(), by_ms).unwrap();
+        self.own().iter().for_each(|server| server.step_clock(by_ms));
     }
 
     /// Stops the wall clock of the server at an instant: from then on only [`Self::step_clock`] moves it.
     pub(crate) fn stop_clock(&self, at_ms: i64) {
-        clock::stop(self.own().directory.path(), at_ms).unwrap();
+        self.own().iter().for_each(|server| server.stop_clock(at_ms));
     }
 
     /// The same, but reading its data takes it so many microseconds a key, during which it answers LOADING.
     pub(crate) async fn restart_slowly(&mut self, key_load_delay_us: u32) {
-        self.cli(&["SAVE"]).await;
+        self.save().await;
         self.kill();
-        let server = self.own_mut();
-        let mut command = command(server.port, server.choice, server.directory.path());
-        command
-            .args(["--key-load-delay", &key_load_delay_us.to_string()])
-            // How often it looks for clients while it loads.
-            .args(["--loading-process-events-interval-bytes", "1024"]);
-        server.child = command.spawn().unwrap();
-        assert!(self.is_up_within(SOON).await, "redis-server did not start again");
+        let delay = key_load_delay_us.to_string();
+        // The second: how often it looks for clients while it loads.
+        let settings = [
+            "--key-load-delay",
+            &delay,
+            "--loading-process-events-interval-bytes",
+            "1024",
+        ];
+        for server in &mut self.servers {
+            server.start_again(&settings).await;
+        }
     }
 
     /// SIGSTOP: it accepts connections (the kernel does) and answers nothing.
     pub(crate) fn freeze(&self) {
-        signal(self.own().child.id(), "STOP");
+        self.own().iter().for_each(|server| server.send_signal("STOP"));
     }
 
     /// SIGCONT.
     pub(crate) fn thaw(&self) {
-        signal(self.own().child.id(), "CONT");
+        self.own().iter().for_each(|server| server.send_signal("CONT"));
     }
 }
 
-fn spawn(port: u16, choice: RedisChoice, directory: &Path) -> Child {
-    command(port, choice, directory)
-        .spawn()
-        .expect("redis-server is on the PATH")
+fn cluster_url(ports: &[u16]) -> String {
+    let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+    format!("redis+cluster://{}", hosts.join(","))
 }
 
-fn command(port: u16, choice: RedisChoice, directory: &Path) -> Command {
-    let mut command = Command::new("redis-server");
-    command
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-        .args(["--appendonly", "no", "--daemonize", "no", "--dir"])
-        .arg(directory)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    if choice == RedisChoice::OwnClock {
-        clock::preload(&mut command, directory).unwrap();
-    }
-    if choice == RedisChoice::OwnCluster {
-        // The default would be port + 10000, which may be above 65535 or taken.
-        command
-            .args(["--cluster-enabled", "yes", "--cluster-port"])
-            .arg(free_port().to_string());
-    }
-    command
+fn words(command: &Cmd) -> Vec<&[u8]> {
+    let word = |arg| match arg {
+        redis::Arg::Simple(word) => word,
+        _ => b"".as_slice(),
+    };
+    command.args_iter().map(word).collect()
+}
+
+/// The slot of a key.
+fn slot_of(key: &[u8]) -> u16 {
+    let text = String::from_utf8_lossy(key);
+    let tag = text.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+    let tag = tag.map_or(&*text, |(tag, _)| tag);
+    crc16::State::<crc16::XMODEM>::calculate(tag.as_bytes()) % 16384
 }

@@ -54,12 +54,16 @@ impl Replica {
 
     /// Requests of one route (its template) so far, whatever became of them.
     pub(crate) async fn calls(&self, route: &str) -> u64 {
+        self.counter("tracker_http_requests_total", &format!("route=\"{route}\""))
+            .await
+    }
+
+    /// A counter, over all series with this label.
+    pub(crate) async fn counter(&self, name: &str, label: &str) -> u64 {
         let text = self.metrics().await.body;
         let lines = text.as_str().unwrap().lines();
-        let wanted = format!("route=\"{route}\"");
-        let of_route =
-            lines.filter(|line| line.starts_with("tracker_http_requests_total") && line.contains(&wanted));
-        of_route
+        lines
+            .filter(|line| line.starts_with(name) && line.contains(label))
             .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
             .sum()
     }

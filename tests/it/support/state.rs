@@ -96,15 +96,15 @@ impl State<'_> {
         self.redis.pipeline(&pipeline).await
     }
 
-    /// What a script gives for the keys of this kind of all partitions.
-    pub(crate) async fn over_partitions<T: FromRedisValue>(&self, script: &str, key: PartitionKey) -> T {
-        let keys: Vec<String> = Partition::all()
-            .map(|partition| self.keys.of_partition(partition, key))
-            .collect();
-        let count = keys.len().to_string();
-        let mut words = vec!["EVAL", script, &count];
-        words.extend(keys.iter().map(String::as_str));
-        self.redis.get(&words).await
+    /// What a command gives for the keys of this kind of all partitions, in all; `rest` follows the key.
+    pub(crate) async fn over_partitions(&self, command: &str, key: PartitionKey, rest: &[&str]) -> u64 {
+        let mut pipeline = redis::pipe();
+        for partition in Partition::all() {
+            let key = self.keys.of_partition(partition, key);
+            pipeline.cmd(command).arg(key).arg(rest);
+        }
+        let found: Vec<Option<u64>> = self.redis.pipeline(&pipeline).await;
+        found.into_iter().flatten().sum()
     }
 
     /// Now, by the clock that decides.

@@ -116,7 +116,8 @@ fn texts(value: &RedisValue, into: &mut String) {
 }
 
 async fn redis(cluster: &TestCluster, places: &mut Places) {
-    let keys: Vec<String> = cluster.redis.get(&["KEYS", "*"]).await;
+    let keys: Vec<Vec<String>> = cluster.redis.get_each(&["KEYS", "*"]).await;
+    let keys = keys.concat();
     for key in keys {
         let kind: String = cluster.redis.get(&["TYPE", &key]).await;
         let words: &[&str] = match kind.as_str() {

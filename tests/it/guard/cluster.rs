@@ -1,0 +1,200 @@
+//! A cluster of Redis that changes under load: slots move, a primary dies. Nothing that was acknowledged is lost, and
+//! nobody expires for it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use connection_tracker::store::redis::{Partition, PartitionKey};
+use connection_tracker_client::{Connections, Handle, OpenRequest};
+use deadpool_redis::redis;
+use tokio::process::Command;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::redis::RedisChoice;
+use crate::support::redis_server::connect;
+use crate::support::{SOON, TestCluster, Timings, eventually, user};
+
+const SESSIONS: usize = 200;
+/// Long enough that nobody expires because two cores are busy, short enough that whoever is forgotten does.
+const TIMINGS: Timings = Timings {
+    interval: Duration::from_secs(1),
+    window: Duration::from_secs(8),
+    idle_timeout: Duration::from_secs(600),
+};
+
+async fn start(choice: RedisChoice) -> TestCluster {
+    let cluster = TestCluster::builder()
+        .redis(choice)
+        .replicas(2)
+        .timings(TIMINGS)
+        .start()
+        .await
+        .armed()
+        .await;
+    cluster.platform.create_many("s", SESSIONS).await;
+    cluster
+}
+
+/// Users of a gateway: one stays in each session, others come and go until `stop`.
+struct Users {
+    connections: Connections,
+    stay: Vec<Handle>,
+}
+
+impl Users {
+    async fn come(cluster: &TestCluster) -> Self {
+        let connections = Connections::start(cluster.tracker());
+        let mut stay = Vec::new();
+        for number in 0..SESSIONS {
+            stay.push(connections.connect(format!("s-{number}"), "stays", OpenRequest::new("ann")));
+        }
+        for handle in &mut stay {
+            handle.opened().await.unwrap();
+        }
+        Self { connections, stay }
+    }
+
+    /// Opens one connection after the other, and closes every second one; names those that were left open.
+    async fn come_and_go(&self, stop: &CancellationToken) -> Vec<Handle> {
+        let mut left = Vec::new();
+        let mut number = 0_usize;
+        while !stop.is_cancelled() {
+            let (session, id) = (format!("s-{}", number % SESSIONS), format!("c{number}"));
+            let mut handle = self.connections.connect(session, id, OpenRequest::new("bob"));
+            handle.opened().await.unwrap();
+            if number.is_multiple_of(2) {
+                handle.close("left");
+                handle.ended().await;
+            } else {
+                left.push(handle);
+            }
+            number += 1;
+        }
+        left
+    }
+
+    /// All of these are counted, now and after a window; nobody else was ever expired.
+    async fn are_there(&self, cluster: &TestCluster, left: &[Handle]) {
+        tokio::time::sleep(TIMINGS.window + TIMINGS.interval).await;
+        let all = self.stay.iter().chain(left);
+        let all: BTreeSet<_> = all
+            .map(|handle| format!("{}/{}", handle.session(), handle.connection()))
+            .collect();
+        eventually(SOON, "every one of them is counted", async || {
+            let mut found = BTreeSet::new();
+            for number in 0..SESSIONS {
+                let session = format!("s-{number}");
+                let live = cluster.at(1).live(&session).await;
+                found.extend(live.iter().map(|id| format!("{session}/{id}")));
+            }
+            if found == all {
+                Ok(())
+            } else {
+                let differ: Vec<_> = found.symmetric_difference(&all).take(5).cloned().collect();
+                Err((found.len(), all.len(), differ))
+            }
+        })
+        .await;
+        let expired: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM connections WHERE end_reason = 'expired'")
+                .fetch_one(&cluster.pool().await)
+                .await
+                .unwrap();
+        assert_eq!(expired, 0);
+    }
+}
+
+#[test]
+fn partitions_are_evenly_spread_over_the_nodes_of_a_cluster() {
+    for nodes in [3_u16, 5, 6, 12] {
+        let mut per_node = vec![0_u32; usize::from(nodes)];
+        for partition in Partition::all() {
+            // A tag lies in the 64 slots of its partition; each node has an equal range of slots.
+            let slot = u32::from(partition.number()) * 64;
+            per_node[usize::try_from(slot * u32::from(nodes) / 16384).unwrap()] += 1;
+        }
+        let (least, most) = (per_node.iter().min().unwrap(), per_node.iter().max().unwrap());
+        assert!(most - least <= 1, "{nodes} nodes: {per_node:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slots_that_move_to_another_node_under_load_lose_nothing() {
+    let cluster = start(RedisChoice::OwnCluster).await;
+    let users = Users::come(&cluster).await;
+    let stop = CancellationToken::new();
+    let nodes: Vec<String> = cluster.redis.get_each(&["CLUSTER", "MYID"]).await;
+    let entry = cluster.redis.addresses().swap_remove(0);
+    let reshard = async {
+        // A third of what the first has, key by key, as an operator does it.
+        let moved = Command::new("redis-cli")
+            .args(["--cluster", "reshard", &entry, "--cluster-yes"])
+            .args(["--cluster-from", &nodes[0], "--cluster-to", &nodes[1]])
+            .args(["--cluster-slots", "1800"])
+            .output()
+            .await
+            .unwrap();
+        assert!(
+            moved.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&moved.stdout),
+            String::from_utf8_lossy(&moved.stderr)
+        );
+        stop.cancel();
+    };
+    let (left, ()) = tokio::join!(users.come_and_go(&stop), reshard);
+    users.are_there(&cluster, &left).await;
+    let moved = cluster.replicas[0]
+        .counter("tracker_redis_repeats_total", "reason=\"moved\"")
+        .await;
+    assert!(moved > 0, "no call was ever sent to the wrong node");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_dies_is_replaced_by_its_replica_and_everybody_is_still_known() {
+    let mut cluster = start(RedisChoice::OwnCluster).await;
+    cluster.redis.follow_all().await;
+    let users = Users::come(&cluster).await;
+    cluster.redis.are_followed().await;
+    let stop = CancellationToken::new();
+    cluster.redis.lose_node(0);
+    let lost = async {
+        cluster.redis.is_served_without(0).await;
+        stop.cancel();
+    };
+    let (left, ()) = tokio::join!(users.come_and_go(&stop), lost);
+    users.are_there(&cluster, &left).await;
+}
+
+/// Half-moved: the old owner answers ASK for what it has no more, the new one serves it only to whoever was sent.
+#[tokio::test]
+async fn what_has_moved_already_of_a_slot_on_the_move_is_found_at_its_new_node() {
+    let cluster = start(RedisChoice::OwnCluster).await;
+    let state = cluster.state();
+    let lease = state.keys.leader();
+    let at = cluster.redis.half_move(&lease).await;
+    let written = async || -> Option<i64> {
+        let mut asking = redis::pipe();
+        asking.cmd("ASKING").ignore();
+        asking.cmd("HGET").arg(&lease).arg("written");
+        let mut connection = connect(&at).await.unwrap();
+        let (written,) = asking.query_async(&mut connection).await.unwrap();
+        written
+    };
+    let before = eventually(SOON, "somebody leads", async || written().await).await;
+    eventually(SOON, "the lease is renewed where it is now", async || {
+        (written().await != Some(before)).then_some(())
+    })
+    .await;
+    // History is read and trimmed by plain commands: they are sent on as scripts are.
+    let stream = state.partition_key("s-0", PartitionKey::History);
+    cluster.redis.half_move(&stream).await;
+    let elsewhere = (1..SESSIONS)
+        .map(|number| format!("s-{number}"))
+        .find(|session| state.partition_key(session, PartitionKey::History) != stream)
+        .unwrap();
+    let api = cluster.api();
+    api.open(&elsewhere, "c", &user("ann")).await.expect(201);
+    api.close(&elsewhere, "c").await.expect(204);
+    assert_eq!(api.ended(&elsewhere, 1).await.len(), 1);
+}
