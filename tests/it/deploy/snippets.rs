@@ -21,98 +21,12 @@ use crate::support::{SOON, TestCluster, Timings, eventually, throughout};
 const PAGE: &str = include_str!("../../../docs/gateways.md");
 
 /// One item in a call, so that a few users make several. Whatever the owner does wrong must not end the thread.
-const PYTHON_OWNER: &str = r#"
-import os, sys, threading, time, gateway
-gateway.MOST = gateway.MOST_OPENS = 1
+const PYTHON_OWNER: &str = include_str!("snippets/owner.py");
 
-def say(*words):
-    print(*words, flush=True)
-
-def end(session, connection, code):
-    say("ended", session, connection, code)
-    raise RuntimeError("a mistake of the owner")
-
-g = gateway.Gateway(os.environ["URL"], "gw-py", end)
-for line in sys.stdin:
-    order, *words = line.split()
-    if order == "open":
-        session, connection, user = words
-        code, answer = g.open(session, connection, user, intent="user", protocol="vnc")
-        if answer:
-            assert g.ready(session, connection)["ready"]
-        say("open", connection, code)
-    elif order == "glance":
-        codes = []
-        visit = threading.Thread(target=lambda: codes.append(g.open(*words)[0]))
-        visit.start()
-        while words[1] not in g.users:
-            time.sleep(0.001)
-        g.close(words[1])
-        say("left")
-        visit.join()
-        say("open", words[1], *codes)
-    elif order == "close":
-        g.close(*words, reason="tab closed")
-        say("closed")
-    elif order == "drain":
-        g.drain()
-        say("drained", g.open("s1", "late", "ann")[0])
-"#;
-
-const GO_OWNER: &str = r#"
-package main
-
-import (
-	"bufio"
-	"fmt"
-	"os"
-	"strings"
-	"time"
-
-	"gateway"
-)
-
-func main() {
-	g := gateway.New(os.Getenv("URL"), "gw-go", "", func(session, connection string, code int) {
-		fmt.Println("ended", session, connection, code)
-	})
-	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		switch words := strings.Fields(lines.Text()); words[0] {
-		case "open":
-			body := map[string]any{"user_id": words[3], "intent": "user", "protocol": "vnc"}
-			fmt.Println("open", words[2], g.Open(words[1], words[2], body))
-		case "glance":
-			code := make(chan int)
-			go func() { code <- g.Open(words[1], words[2], map[string]any{"user_id": words[3]}) }()
-			for !g.Knows(words[2]) {
-				time.Sleep(time.Millisecond)
-			}
-			g.Close(words[2], "")
-			fmt.Println("left")
-			fmt.Println("open", words[2], <-code)
-		case "close":
-			g.Close(words[1], "tab closed")
-			fmt.Println("closed")
-		case "drain":
-			g.Drain(5 * time.Second)
-			fmt.Println("drained", g.Open("s1", "late", map[string]any{"user_id": "ann"}))
-		}
-	}
-}
-"#;
+const GO_OWNER: &str = include_str!("snippets/owner.go");
 
 /// One open in a call, so that a few users make several; and what the owner could not see.
-const GO_INSIDE: &str = r"
-package gateway
-
-func init() { mostOpens = 1 }
-
-func (g *Gateway) Knows(connection string) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.users[connection] != nil
-}
-";
+const GO_INSIDE: &str = include_str!("snippets/inside.go");
 
 /// The first block of this language.
 fn block(language: &str) -> &str {
