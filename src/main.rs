@@ -6,6 +6,9 @@ use clap::Parser;
 use connection_tracker::cli::Cli;
 use connection_tracker::telemetry;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let _failpoints = connection_tracker::failpoint::from_environment();

@@ -28,6 +28,17 @@ pub enum InvalidId {
     User,
 }
 
+/// Which bytes an id may hold: looked up, since ten thousand heartbeats in a request have 72 bytes of ids each.
+static OF_IDS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'-');
+        byte += 1;
+    }
+    table
+};
+
 /// Whether `text` matches `^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$`.
 #[must_use]
 pub fn is_id(text: &str) -> bool {
@@ -36,7 +47,7 @@ pub fn is_id(text: &str) -> bool {
         && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
         && bytes
             .iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-'))
+            .fold(true, |fit, byte| fit & OF_IDS[usize::from(*byte)])
 }
 
 /// Longest word for a protocol, a gateway or a reason, in bytes.

@@ -1,4 +1,5 @@
-//! Heartbeats: coalesced over requests, one script call per partition, never one per heartbeat.
+//! Heartbeats: coalesced over requests, hundreds to one script call, never one per heartbeat; on a cluster, one call per
+//! partition.
 //!
 //! A script per heartbeat costs the server three times a plain command; from about twenty per call it
 //! costs half as much again. So requests hand their heartbeats to the lane of the partition, which
@@ -24,7 +25,7 @@ use crate::telemetry::metrics::HeartbeatResult;
 /// How long the first heartbeat of a flush waits for company. Shorter means more calls of fewer
 /// heartbeats; longer is added to the latency of every single one.
 const GATHER: Duration = Duration::from_millis(1);
-/// A flush this large is not made larger by waiting: 64 per partition of a lane.
+/// A flush this large is not made larger by waiting: on a cluster, 64 per partition of a lane.
 const FLUSH_AT: usize = 8192;
 /// Heartbeats of one script call; a script blocks the server, and 512 take under a millisecond.
 const PER_CALL: usize = 512;
@@ -187,14 +188,17 @@ async fn flush(store: &RedisStore, lane: Lane, jobs: Vec<Job>) {
         .enumerate()
         .flat_map(|(job, Job { items, .. })| items.iter().map(move |(partition, at)| (*partition, job, *at)))
         .collect();
-    order.sort_unstable_by_key(|(partition, _, _)| *partition);
+    // Keeps those of one session beside each other: the script refreshes two of them with one command.
+    order.sort_unstable();
     let target = |(_, job, at): &(Partition, usize, usize)| &jobs[*job].targets[*at];
     let metrics = &store.metrics.connection;
     #[expect(clippy::cast_precision_loss, reason = "a flush holds thousands")]
     metrics.flush.observe(order.len() as f64);
 
+    // The fewer calls the better. Only a cluster wants each of them to be of one slot.
+    let is_cluster = store.links.is_cluster();
     let chunks: Vec<&[(Partition, usize, usize)]> = order
-        .chunk_by(|a, b| a.0 == b.0)
+        .chunk_by(|a, b| !is_cluster || a.0 == b.0)
         .flat_map(|same| same.chunks(PER_CALL))
         .collect();
     let calls = chunks
