@@ -1,0 +1,71 @@
+//! Makes sessions on our API-server simulator, and waits until the service knows them.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use connection_tracker_client::{CallError, ProblemKind, Tracker};
+use reqwest::Client;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+/// The simulator makes some 50,000 in a second.
+const MAKING: Duration = Duration::from_secs(120);
+/// How long the service may take to hear of them all.
+const KNOWING: Duration = Duration::from_secs(600);
+
+/// Makes the objects `<prefix>-0` to `<prefix>-<count - 1>` that do not exist, in `state`; gives how many it made.
+///
+/// # Errors
+/// When what answers there is no simulator.
+pub async fn make_sessions(
+    simulator: &str,
+    namespace: &str,
+    prefix: &str,
+    count: usize,
+    state: &str,
+) -> anyhow::Result<u64> {
+    let url = format!("{}/simulator/sessions", simulator.trim_end_matches('/'));
+    let order = json!({
+        "namespace": namespace, "prefix": prefix, "count": count, "state": state, "settled": true,
+    });
+    let request = Client::new().post(&url).timeout(MAKING).json(&order);
+    let answer = request.send().await.with_context(|| {
+        format!(
+            "no simulator answers at {simulator}; is --simulator right? (.dev/env names it after ./dev up)"
+        )
+    })?;
+    let status = answer.status();
+    let text = answer.text().await.unwrap_or_default();
+    if !status.is_success() {
+        bail!(
+            "{url} answered {status}: {text}; sessions are made on our API-server simulator alone, not on a cluster"
+        );
+    }
+    let made: Value = serde_json::from_str(&text).unwrap_or_default();
+    Ok(made["created"].as_u64().unwrap_or_default())
+}
+
+/// Waits until the service has heard of a session.
+///
+/// # Errors
+/// When it has not after a long time, or the service cannot be asked.
+pub(crate) async fn known(tracker: &Tracker, session: &str, state: Option<&str>) -> anyhow::Result<()> {
+    let until = Instant::now() + KNOWING;
+    loop {
+        let found = match tracker.session(session).await {
+            Ok(view) if state.is_none_or(|state| view.state.to_string() == state) => return Ok(()),
+            Ok(view) => format!("it is {}", view.state),
+            Err(CallError::Problem(problem)) if problem.kind == ProblemKind::SessionNotFound => {
+                "the service does not know it".to_owned()
+            }
+            Err(error) => error.to_string(),
+        };
+        if Instant::now() > until {
+            bail!(
+                "session {session} was made on the simulator, but {found}; is that the simulator that the service \
+                 watches, and --namespace the namespace?"
+            );
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
