@@ -14,13 +14,11 @@ struct CommandLine {
 
 async fn bench(cluster: &TestCluster, flags: &[&str]) -> anyhow::Result<Report> {
     let url = format!("--url={}", cluster.api().base());
-    let has_own = flags.iter().any(|flag| flag.starts_with("--url"));
-    let line = [
-        &["bench"],
-        if has_own { &[][..] } else { &[url.as_str()][..] },
-        flags,
-    ]
-    .concat();
+    let mut line = vec!["bench"];
+    if !flags.iter().any(|flag| flag.starts_with("--url")) {
+        line.push(&url);
+    }
+    line.extend(flags);
     let (stop, hurry) = (CancellationToken::new(), CancellationToken::new());
     measure(&CommandLine::parse_from(line).options, stop, &hurry).await
 }
