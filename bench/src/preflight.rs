@@ -11,6 +11,18 @@ use crate::names::Names;
 /// The connection of the question; gone again at once.
 const PROBE: &str = "bench-preflight";
 
+/// Asks whether the service answers and lets us in; its sessions may be missing still.
+///
+/// # Errors
+/// What is in the way, and what to do about it.
+pub(crate) async fn reachable(tracker: &Tracker, names: &Names, options: &Options) -> anyhow::Result<()> {
+    match tracker.session(&names.session(0)).await {
+        Err(CallError::Problem(problem)) if problem.kind == ProblemKind::SessionNotFound => Ok(()),
+        Err(error) => failed(error, &names.session(0), options),
+        Ok(_) => Ok(()),
+    }
+}
+
 /// Asks about the first and the last session.
 ///
 /// # Errors
@@ -26,21 +38,25 @@ pub(crate) async fn check(tracker: &Tracker, names: &Names, options: &Options) -
                 let _ = tracker.close(&session, PROBE, "bench").await;
                 interval(options.interval, opened.pace.window())?;
             }
-            Err(CallError::Problem(problem)) => refused(&problem, &session, options)?,
-            Err(CallError::Foreign { status }) => bail!(
-                "what answers at {} is not connection-tracker: it answered {status}; is --url right? It is the address \
-                 of the API, not that of /metrics",
-                options.url
-            ),
-            Err(error @ CallError::Unanswered(_)) => {
-                return Err(anyhow::Error::new(error).context(format!(
-                    "connection-tracker does not answer at {}; is it running, and --url right?",
-                    options.url
-                )));
-            }
+            Err(error) => failed(error, &session, options)?,
         }
     }
     Ok(())
+}
+
+fn failed(error: CallError, session: &str, options: &Options) -> anyhow::Result<()> {
+    match error {
+        CallError::Problem(problem) => refused(&problem, session, options),
+        CallError::Foreign { status } => bail!(
+            "what answers at {} is not connection-tracker: it answered {status}; is --url right? It is the address \
+             of the API, not that of /metrics",
+            options.url
+        ),
+        CallError::Unanswered(_) => Err(anyhow::Error::new(error).context(format!(
+            "connection-tracker does not answer at {}; is it running, and --url right?",
+            options.url
+        ))),
+    }
 }
 
 /// Heartbeats must come at least twice in a window, else one that is a little late looks like a false expiry.
@@ -91,12 +107,42 @@ fn refused(problem: &Problem, session: &str, options: &Options) -> anyhow::Resul
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
 
     #[test]
     fn heartbeats_too_rare_for_the_window_are_refused_with_what_to_give() {
         interval(Duration::from_secs(20), Duration::from_secs(60)).unwrap();
         let error = interval(Duration::from_secs(20), Duration::from_secs(9)).unwrap_err();
         assert!(error.to_string().contains("--interval 3000ms"), "{error}");
+    }
+
+    #[test]
+    fn each_refusal_says_what_to_do() {
+        let options = Line::parse_from(["bench", "--sessions=7"]).options;
+        let said = |kind: ProblemKind| {
+            let problem = Problem::of_kind(400, kind);
+            refused(&problem, "bench-0", &options).unwrap_err().to_string()
+        };
+        for (kind, what) in [
+            (ProblemKind::SessionNotFound, "bench-0 to bench-6"),
+            (ProblemKind::SessionTerminated, "--prefix"),
+            (ProblemKind::Unauthenticated, "--token-file"),
+            (ProblemKind::Forbidden, "--roles gateway"),
+            (ProblemKind::LimitReached, "--sessions"),
+            (ProblemKind::StoreUnavailable, "store-unavailable"),
+        ] {
+            let text = said(kind);
+            assert!(text.contains(what), "{text}");
+        }
+        let asleep = Problem::of_kind(409, ProblemKind::SessionHibernated);
+        refused(&asleep, "bench-0", &options).unwrap();
     }
 }

@@ -80,6 +80,7 @@ pub async fn measure(
     let names = Names::new(&options.prefix, options.sessions);
     let sleeping = (options.storm == Some(Storm::Wake)).then(|| options.sleeping_prefix());
     if let Some(simulator) = &options.simulator {
+        preflight::reachable(&tracker, &names, options).await?;
         make(options, simulator, &tracker, &names, sleeping.as_deref()).await?;
     }
     preflight::check(&tracker, &names, options).await?;
@@ -158,10 +159,10 @@ async fn make(
         let made = session::make_sessions(simulator, &options.namespace, prefix, count, state).await?;
         if made > 0 {
             eprintln!("made {made} sessions {prefix}-*; waiting until the service knows them");
-            session::known(tracker, &format!("{prefix}-{}", count - 1), None).await?;
+            session::known(tracker, &format!("{prefix}-{}", count - 1)).await?;
         }
     }
-    session::known(tracker, &names.session(0), None).await
+    session::known(tracker, &names.session(0)).await
 }
 
 /// Seconds of each process so far; none for one that is gone.

@@ -48,22 +48,24 @@ pub async fn make_sessions(
 /// Waits until the service has heard of a session.
 ///
 /// # Errors
-/// When it has not after a long time, or the service cannot be asked.
-pub(crate) async fn known(tracker: &Tracker, session: &str, state: Option<&str>) -> anyhow::Result<()> {
+/// When it has not after a long time, or cannot be asked.
+pub(crate) async fn known(tracker: &Tracker, session: &str) -> anyhow::Result<()> {
     let until = Instant::now() + KNOWING;
     loop {
-        let found = match tracker.session(session).await {
-            Ok(view) if state.is_none_or(|state| view.state.to_string() == state) => return Ok(()),
-            Ok(view) => format!("it is {}", view.state),
-            Err(CallError::Problem(problem)) if problem.kind == ProblemKind::SessionNotFound => {
-                "the service does not know it".to_owned()
+        let problem = match tracker.session(session).await {
+            Ok(_) => return Ok(()),
+            // Not yet; or the platform cannot be asked just now.
+            Err(CallError::Problem(problem))
+                if problem.kind == ProblemKind::SessionNotFound || problem.status >= 500 =>
+            {
+                problem
             }
-            Err(error) => error.to_string(),
+            Err(error) => return Err(error).context("the service cannot be asked about the sessions made"),
         };
         if Instant::now() > until {
             bail!(
-                "session {session} was made on the simulator, but {found}; is that the simulator that the service \
-                 watches, and --namespace the namespace?"
+                "session {session} was made on the simulator, but the service says {problem}; is that the simulator \
+                 it watches, and --namespace the namespace?"
             );
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
