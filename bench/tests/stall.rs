@@ -1,5 +1,10 @@
 //! A service that stands still, seen through the whole generator: real sockets, the real client.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "in tests a panic is the report; helpers outside #[test] are tests too"
+)]
+
 use std::sync::Arc;
 use std::time::Duration;
 
