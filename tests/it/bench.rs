@@ -165,12 +165,15 @@ async fn what_is_in_the_way_is_said_with_what_to_do() {
 #[tokio::test]
 async fn a_run_that_is_ended_early_closes_what_it_had_opened() {
     let cluster = TestCluster::one().await;
-    let simulator = format!("--simulator={}", cluster.platform.url());
+    for number in 0..10 {
+        let session = format!("bench-{number}");
+        cluster.platform.create(&session).await;
+        cluster.wait_for_state(&session, "running").await;
+    }
     let url = format!("--url={}", cluster.api().base());
     let line = [
         "bench",
         &url,
-        &simulator,
         "--connections=30",
         "--sessions=10",
         "--duration=10m",
