@@ -23,6 +23,7 @@ pub enum Storm {
 /// What to do to an installation.
 #[derive(Debug, Clone, clap::Args)]
 #[command(
+    next_help_heading = "Load",
     after_help = "Latencies are counted from when a call was due, not from when it was sent.\n\n\
     Sessions must exist as objects named <prefix>-0, <prefix>-1, ... on the platform; use ones nobody needs. On a \
     trial, --simulator makes them on our API-server simulator.\n\n\
