@@ -8,8 +8,9 @@ use connection_tracker_client::{BatchAnswer, CallError, OpenItem, OpenRequest, T
 use crate::fleet::Pair;
 use crate::record::{Outcome, reason};
 
-/// How often a batch is sent at most. A heartbeat is due again before a fourth would help.
+/// How often a batch is sent at most. A heartbeat is due again before a fifth would help; opens and closes are not.
 const ATTEMPTS: u32 = 4;
+const PATIENT_ATTEMPTS: u32 = 12;
 /// Bounds the pauses between them, as the window does in a gateway.
 const WINDOW: Duration = Duration::from_secs(20);
 
@@ -78,7 +79,11 @@ impl Batch {
     /// Sends it until every item was taken or refused, a few times at most.
     pub(crate) async fn until_answered(mut self, tracker: &Tracker) -> Sent {
         let mut sent = Sent::default();
-        for attempt in 0..ATTEMPTS {
+        let attempts = match self {
+            Self::Heartbeat(_) => ATTEMPTS,
+            Self::Open(_) | Self::Close(_) => PATIENT_ATTEMPTS,
+        };
+        for attempt in 0..attempts {
             if attempt > 0 {
                 tokio::time::sleep(backoff::jittered(attempt - 1, WINDOW)).await;
             }

@@ -11,8 +11,10 @@ use crate::fleet::Fleet;
 use crate::line::Line;
 use crate::record::{Kind, Recorder};
 
-/// Batches that may be unanswered at once: under default settings the service sheds opens from 64 on.
+/// Batches of heartbeats that may be unanswered at once.
 const BATCHES: usize = 64;
+/// Batches of opens: under default settings the service sheds them from 64 batches of any kind on.
+const OPENS: usize = 16;
 /// Single calls that may be: each takes a connection, and so a file.
 const SINGLES: usize = 512;
 
@@ -97,6 +99,10 @@ impl Load {
 
     pub(crate) fn batches(&self) -> Line {
         Line::new(Arc::clone(&self.recorder), BATCHES)
+    }
+
+    pub(crate) fn opens(&self) -> Line {
+        Line::new(Arc::clone(&self.recorder), OPENS)
     }
 
     pub(crate) fn singles(&self) -> Line {

@@ -40,7 +40,7 @@ pub(crate) fn request(number: usize) -> OpenRequest {
 
 /// Opens all connections; a block begins to send heartbeats when all its opens were answered.
 pub async fn open_all(load: &Load, wave: Wave) {
-    let (mut line, fleet) = (load.batches(), &load.fleet);
+    let (mut line, fleet) = (load.opens(), &load.fleet);
     if wave == Wave::Again {
         // A heartbeat on its way would meet its connection replaced.
         (0..fleet.blocks()).for_each(|block| fleet.set_beating(block, false));

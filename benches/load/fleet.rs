@@ -100,11 +100,12 @@ impl<'a> AtWork<'a> {
         let mut beats = JoinSet::new();
         beats.spawn(beat(load.clone(), false));
         open_all(&load, Wave::Rate(plan.open_rate)).await;
-        let opened = load.fleet.opened();
+        let (opened, opens) = (load.fleet.opened(), load.recorder.tally(Kind::OpenBatch));
         ensure!(
             opened == plan.connections,
-            "only {opened} connections could be opened: {:?}",
-            load.recorder.tally(Kind::OpenBatch).rejected
+            "only {opened} connections could be opened: refused {:?}, errors {:?}",
+            opens.rejected,
+            opens.errors
         );
         load.measure();
         seed::settled(redis, sessions).await?;

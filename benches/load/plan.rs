@@ -37,7 +37,7 @@ impl Plan {
             runs: 3,
             drained: 200_000,
             connections: 1_000_000,
-            open_rate: 2_000,
+            open_rate: 3_000,
             interval: Duration::from_secs(20),
             window: Duration::from_secs(60),
             span: Duration::from_secs(300),
