@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod bench;
 mod healthcheck;
 mod migrate;
 mod openapi;
@@ -34,6 +35,8 @@ enum Command {
     Release(Box<release::Release>),
     /// Ask a replica on this host whether it is alive; exit code 0 if so
     Healthcheck(healthcheck::Healthcheck),
+    /// Put load on an installation at a told rate, and tell what it holds
+    Bench(Box<bench::Bench>),
     /// Print the OpenAPI document
     Openapi,
     /// Make a token for a client, and its line for the file of tokens
@@ -51,6 +54,7 @@ impl Cli {
             Command::Migrate(migrate) => migrate.run().await,
             Command::Release(release) => release.run().await,
             Command::Healthcheck(healthcheck) => healthcheck.run().await,
+            Command::Bench(bench) => bench.run().await,
             Command::Openapi => openapi::run(),
             Command::Token(token) => token.run(),
         }

@@ -9,6 +9,7 @@ use anyhow::ensure;
 use tokio::task::LocalSet;
 
 use super::http::Connection;
+use super::plan::Plan;
 use super::raw::{Raw, RawRun};
 use super::redis_server::RedisServer;
 use super::row::{self, Bound, Row};
@@ -24,9 +25,9 @@ pub(crate) async fn rows(
     api: SocketAddr,
     redis: &mut RedisServer,
     population: &Population,
-    length: Duration,
-    runs: usize,
+    plan: &Plan,
 ) -> anyhow::Result<Vec<Row>> {
+    let length = plan.length;
     let bodies: Vec<Vec<u8>> = (0..ORDERS)
         .flat_map(|_| population.heartbeat_batches(BATCH))
         .collect();
@@ -39,7 +40,7 @@ pub(crate) async fn rows(
     // Connections are made and everything is warm before the first run counts.
     load(api, &bodies, Duration::from_secs(1)).await?;
     let (mut rates, mut costs) = (Vec::new(), Vec::new());
-    for run in 1..=runs.max(1) {
+    for run in 1..=plan.runs {
         let RawRun {
             per_second,
             cpu_micros,
@@ -57,8 +58,8 @@ pub(crate) async fn rows(
         costs.push((cpu, cpu_micros));
     }
     Ok(vec![
-        Row::median(row::BATCH, "heartbeats/s", rates, Bound::RatioAtLeast(0.3)),
-        Row::median(row::BATCH_CPU, "us/heartbeat", costs, Bound::RatioAtMost(2.2)),
+        Row::median(row::BATCH, "heartbeats/s", rates, Bound::RatioAtLeast(0.45)).sized(plan.steady_size()),
+        Row::median(row::BATCH_CPU, "us/heartbeat", costs, Bound::RatioAtMost(1.8)).sized(plan.steady_size()),
     ])
 }
 

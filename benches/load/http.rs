@@ -70,8 +70,13 @@ fn head(bytes: &[u8]) -> anyhow::Result<Option<(u16, usize, usize)>> {
 
 /// A POST as it goes over the wire.
 pub(crate) fn post(path: &str, body: &[u8]) -> Vec<u8> {
+    request("POST", path, body)
+}
+
+/// A request as it goes over the wire.
+pub(crate) fn request(method: &str, path: &str, body: &[u8]) -> Vec<u8> {
     let mut request = format!(
-        "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     )
     .into_bytes();

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use connection_tracker::store::redis::{Keys, Partition, PartitionKey};
 use deadpool_redis::redis::aio::MultiplexedConnection;
-use deadpool_redis::redis::{self, Pipeline};
+use deadpool_redis::redis::{self, FromRedisValue, Pipeline};
 
 /// The server, by a connection of our own.
 pub(crate) struct RedisServer {
@@ -15,7 +15,7 @@ pub(crate) struct RedisServer {
 }
 
 /// Work that the replica has not finished.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unfinished {
     /// Sessions that run.
     pub(crate) running: i64,
@@ -64,6 +64,47 @@ impl RedisServer {
     /// Bytes allocated.
     pub(crate) async fn used_memory(&mut self) -> anyhow::Result<f64> {
         self.info("memory", &["used_memory"]).await
+    }
+
+    /// Asks one thing.
+    pub(crate) async fn ask<T: FromRedisValue>(&mut self, words: &[&str]) -> anyhow::Result<T> {
+        let (name, arguments) = words.split_first().context("a command has a name")?;
+        Ok(redis::cmd(name)
+            .arg(arguments)
+            .query_async(&mut self.connection)
+            .await?)
+    }
+
+    /// Forgets everything: the next stage begins.
+    pub(crate) async fn empty(&mut self) -> anyhow::Result<()> {
+        self.ask::<String>(&["FLUSHALL", "SYNC"]).await?;
+        Ok(())
+    }
+
+    /// Connections that the scripts count.
+    pub(crate) async fn connections(&mut self) -> anyhow::Result<i64> {
+        let mut asked = redis::pipe();
+        for partition in Partition::all() {
+            asked.hget(
+                self.keys.of_partition(partition, PartitionKey::Counts),
+                "connections",
+            );
+        }
+        Ok(self.integers(&asked).await?.into_iter().flatten().sum())
+    }
+
+    /// Milliseconds until nothing is held any more: fresh data begins with a hold.
+    pub(crate) async fn hold_left_ms(&mut self) -> anyhow::Result<i64> {
+        let (seconds, micros): (i64, i64) = self.ask(&["TIME"]).await?;
+        let mut asked = redis::pipe();
+        for partition in Partition::all() {
+            asked.hget(
+                self.keys.of_partition(partition, PartitionKey::Guard),
+                "hold_until",
+            );
+        }
+        let latest = self.integers(&asked).await?.into_iter().flatten().max();
+        Ok(latest.unwrap_or_default() - seconds * 1_000 - micros / 1_000)
     }
 
     /// Sends many commands whose answers do not matter.

@@ -9,6 +9,18 @@ pub(crate) const BATCH_CPU: &str = "heartbeat_batch_redis_cpu";
 pub(crate) const SINGLE: &str = "heartbeat_single";
 pub(crate) const BYTES: &str = "redis_bytes_per_connection";
 pub(crate) const WAKE: &str = "wake_open_loop";
+pub(crate) const OPEN: &str = "open";
+pub(crate) const DRAIN: &str = "drain";
+pub(crate) const FALSE_EXPIRIES: &str = "million_connections_false_expiries";
+pub(crate) const OPEN_P99: &str = "open_p99_under_load";
+pub(crate) const CALL_MAX: &str = "redis_call_max";
+pub(crate) const SWEEP_CPU: &str = "sweep_steady_cpu";
+pub(crate) const STALE: &str = "stale_in_bounded_steps";
+
+/// Rows over sessions with one connection each.
+pub(crate) const STEADY: [&str; 6] = [BATCH, BATCH_CPU, SINGLE, OPEN, WAKE, DRAIN];
+/// Rows over the large fleet.
+pub(crate) const FLEET: [&str; 6] = [BYTES, FALSE_EXPIRIES, OPEN_P99, CALL_MAX, SWEEP_CPU, STALE];
 
 /// One line of the result.
 #[derive(Debug, Clone, Serialize)]
@@ -18,8 +30,24 @@ pub(crate) struct Row {
     pub(crate) unit: &'static str,
     pub(crate) baseline: Option<f64>,
     pub(crate) ratio: Option<f64>,
+    /// What it was measured over.
+    pub(crate) size: String,
+    /// Whether that is less than what the bound is meant for.
+    pub(crate) is_reduced: bool,
+    /// What else was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<String>,
     #[serde(skip)]
     wanted: Bound,
+}
+
+/// A row as it is printed: with what was wanted, in words.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    row: &'a Row,
+    wanted: String,
+    is_kept: bool,
 }
 
 /// What a row is asked to keep.
@@ -28,6 +56,9 @@ pub(crate) enum Bound {
     RatioAtLeast(f64),
     RatioAtMost(f64),
     ValueAtMost(f64),
+    ValueBelow(f64),
+    /// None: it is told.
+    Told,
 }
 
 impl Row {
@@ -39,6 +70,9 @@ impl Row {
             unit,
             baseline: None,
             ratio: None,
+            size: String::new(),
+            is_reduced: false,
+            note: None,
             wanted,
         }
     }
@@ -58,7 +92,27 @@ impl Row {
             unit,
             baseline: Some(rounded(baseline)),
             ratio: Some(rounded(value / baseline)),
+            size: String::new(),
+            is_reduced: false,
+            note: None,
             wanted,
+        }
+    }
+
+    /// With its size, and whether that is a reduced one.
+    pub(crate) fn sized(self, (size, is_reduced): (String, bool)) -> Self {
+        Self {
+            size,
+            is_reduced,
+            ..self
+        }
+    }
+
+    /// With what else was seen.
+    pub(crate) fn noted(self, note: String) -> Self {
+        Self {
+            note: Some(note),
+            ..self
         }
     }
 
@@ -68,6 +122,8 @@ impl Row {
             Bound::RatioAtLeast(least) => (format!("ratio >= {least}"), ratio >= least),
             Bound::RatioAtMost(most) => (format!("ratio <= {most}"), ratio <= most),
             Bound::ValueAtMost(most) => (format!("value <= {most}"), self.value <= most),
+            Bound::ValueBelow(most) => (format!("value < {most}"), self.value < most),
+            Bound::Told => ("told".to_owned(), true),
         }
     }
 }
@@ -77,28 +133,42 @@ fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
-/// JSON lines on standard output, a table on standard error.
+/// One JSON line each on standard output, as soon as it is known: a long run may be ended.
 pub(crate) fn print(rows: &[Row]) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     for row in rows {
-        writeln!(out, "{}", serde_json::to_string(row)?)?;
+        let (wanted, is_kept) = row.wanted();
+        let line = Line { row, wanted, is_kept };
+        writeln!(out, "{}", serde_json::to_string(&line)?)?;
     }
+    Ok(())
+}
+
+/// All of them as a table on standard error.
+pub(crate) fn show(rows: &[Row]) {
     let shown = |number: Option<f64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
     eprintln!(
-        "\n{:<28} {:>14} {:<16} {:>14} {:>8}  wanted",
+        "\n{:<34} {:>14} {:<17} {:>14} {:>8}  wanted",
         "name", "value", "unit", "baseline", "ratio"
     );
     for row in rows {
         let (wanted, is_kept) = row.wanted();
+        let verdict = match (row.wanted, is_kept) {
+            (Bound::Told, _) => "",
+            (_, true) => ": kept",
+            (_, false) => ": MISSED",
+        };
         eprintln!(
-            "{:<28} {:>14} {:<16} {:>14} {:>8}  {wanted}: {}",
+            "{:<34} {:>14} {:<17} {:>14} {:>8}  {wanted}{verdict}{}",
             row.name,
             row.value,
             row.unit,
             shown(row.baseline),
             shown(row.ratio),
-            if is_kept { "kept" } else { "MISSED" },
+            if row.is_reduced { " (reduced size)" } else { "" },
         );
+        if let Some(note) = &row.note {
+            eprintln!("{:<34} {note}", "");
+        }
     }
-    Ok(())
 }

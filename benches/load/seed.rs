@@ -1,6 +1,7 @@
 //! Sessions and their connections, made the way users make them: objects on the platform, opens through
 //! the API. Then waits until every wake is done and the history has left for Postgres.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -8,27 +9,22 @@ use anyhow::{Context, bail, ensure};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::http::{self, Connection};
 use super::redis_server::RedisServer;
+use super::replica::Stage;
 use super::row::{self, Bound, Row};
 
-/// Where load goes.
-pub(crate) struct Servers {
-    pub(crate) api: SocketAddr,
-    pub(crate) simulator: SocketAddr,
-}
-
 /// A user agent of the usual length: 110 bytes.
-const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 abcdefgh";
+pub(crate) const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 abcdefgh";
 const _: () = assert!(AGENT.len() == 110);
 /// Requests in flight while seeding.
 const AT_ONCE: usize = 8;
 const OPENS_PER_REQUEST: usize = 500;
-/// A busy machine wakes 100,000 sessions in a few minutes; after this something is wrong.
-const LONGEST_WAIT: Duration = Duration::from_secs(900);
+/// A busy machine wakes 500,000 sessions in half an hour; when nothing moves for so long, something is wrong.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Sessions with one connection each; both ids are UUIDs.
 pub(crate) struct Population {
@@ -69,13 +65,15 @@ impl Population {
 
 /// Makes the objects, opens the connections, and waits until nothing is left to do.
 pub(crate) async fn seed(
-    servers: &Servers,
+    stage: &Stage,
+    api: SocketAddr,
     redis: &mut RedisServer,
     population: &Population,
 ) -> anyhow::Result<()> {
     let count = population.pairs.len();
     let started = Instant::now();
     eprintln!("==> making {count} sessions");
+    let path = format!("/apis/stream.space/v1alpha1/namespaces/{}/sessions", stage.name);
     let objects = population
         .pairs
         .iter()
@@ -84,43 +82,50 @@ pub(crate) async fn seed(
                 "apiVersion": "stream.space/v1alpha1", "kind": "Session", "metadata": { "name": session },
                 "spec": { "user": "bench", "template": "desktop", "state": "running" },
             });
-            let path = "/apis/stream.space/v1alpha1/namespaces/default/sessions";
-            http::post(path, body.to_string().as_bytes())
+            http::post(&path, body.to_string().as_bytes())
         })
         .collect();
-    send_all(servers.simulator, objects, |status, _| {
+    send_all(stage.places.simulator, objects, |status, _| {
         status == 201 || status == 409
     })
     .await?;
     settled(redis, count).await?;
 
     eprintln!("==> opening {count} connections, which wakes each session once");
-    let opens = population
-        .pairs
+    open(api, population.pairs.iter().cloned()).await?;
+    settled(redis, count).await?;
+    eprintln!("==> seeded in {} s", started.elapsed().as_secs());
+    Ok(())
+}
+
+/// Opens so many more connections, each with a new id, in the sessions there are.
+pub(crate) async fn open_more(api: SocketAddr, population: &Population, count: usize) -> anyhow::Result<()> {
+    let sessions = population.pairs.iter().cycle().take(count);
+    let fresh = sessions.map(|(session, _)| (session.clone(), uuid::Uuid::new_v4().to_string()));
+    open(api, fresh).await
+}
+
+async fn open(api: SocketAddr, pairs: impl Iterator<Item = (String, String)>) -> anyhow::Result<()> {
+    let pairs: Vec<_> = pairs.collect();
+    let opens = pairs
         .chunks(OPENS_PER_REQUEST)
         .map(|chunk| {
-            let sessions: serde_json::Map<_, _> = chunk
-                .iter()
-                .map(|(session, connection)| {
-                    let item = json!({
-                        "id": connection, "user_id": session, "client_ip": "203.0.113.7",
-                        "user_agent": AGENT, "protocol": "websocket",
-                    });
-                    (session.clone(), json!([item]))
-                })
-                .collect();
+            let mut sessions: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+            for (session, connection) in chunk {
+                sessions.entry(session).or_default().push(json!({
+                    "id": connection, "user_id": session, "client_ip": "203.0.113.7",
+                    "user_agent": AGENT, "protocol": "websocket",
+                }));
+            }
             let body = json!({ "gateway": "gateway-1", "sessions": sessions }).to_string();
             http::post("/v1/connections/open", body.as_bytes())
         })
         .collect();
     // Nothing rejected and nothing to be sent again.
-    send_all(servers.api, opens, |status, body| {
+    send_all(api, opens, |status, body| {
         status == 200 && contains(body, br#""rejected":[],"retry":[]"#)
     })
-    .await?;
-    settled(redis, count).await?;
-    eprintln!("==> seeded in {} s", started.elapsed().as_secs());
-    Ok(())
+    .await
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
@@ -163,33 +168,37 @@ async fn send_all(
 }
 
 /// Waits until every session runs, no wake is filed and the history is in Postgres.
-async fn settled(redis: &mut RedisServer, sessions: usize) -> anyhow::Result<()> {
+pub(crate) async fn settled(redis: &mut RedisServer, sessions: usize) -> anyhow::Result<()> {
     let sessions = i64::try_from(sessions)?;
-    let until = Instant::now() + LONGEST_WAIT;
+    let (mut before, mut moved) = (None, Instant::now());
     loop {
         let left = redis.unfinished().await?;
         if left.running == sessions && left.wakes == 0 && left.history == 0 {
             return Ok(());
         }
-        if Instant::now() > until {
+        if before.as_ref() != Some(&left) {
+            (before, moved) = (Some(left), Instant::now());
+        }
+        if moved.elapsed() > LONGEST_PAUSE {
             bail!(
-                "the replica is not done after {} s: {left:?}",
-                LONGEST_WAIT.as_secs()
+                "the replica has done nothing for {} s, and is not done: {before:?}",
+                LONGEST_PAUSE.as_secs()
             );
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }
 
-/// Memory of the whole server per connection: records, deadlines, details, lists, buffers, all.
+/// Memory of the whole server per connection: records, deadlines, details, lists, buffers, all; the lowest of so many
+/// looks, one a second, since buffers that seeding filled are given back within a few.
 pub(crate) async fn bytes_per_connection(
     redis: &mut RedisServer,
     before: f64,
     connections: usize,
+    looks: usize,
 ) -> anyhow::Result<Row> {
-    // Buffers that seeding filled are given back by the server within a few seconds.
     let mut lowest = f64::INFINITY;
-    for _ in 0..10 {
+    for _ in 0..looks {
         tokio::time::sleep(Duration::from_secs(1)).await;
         lowest = lowest.min(redis.used_memory().await?);
     }
@@ -198,6 +207,6 @@ pub(crate) async fn bytes_per_connection(
         row::BYTES,
         (lowest - before) / connections,
         "bytes",
-        Bound::ValueAtMost(1300.0),
+        Bound::ValueAtMost(1000.0),
     ))
 }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use axum::extract::Path;
-use axum::routing::post;
+use axum::http::StatusCode;
+use axum::routing::{post, put};
 use axum::{Json, Router};
 use clap::Parser;
 use connection_tracker::config::HttpConfig;
@@ -17,9 +18,11 @@ use connection_tracker::http::{Load, Observed, layered};
 use connection_tracker::lifecycle::Tasks;
 use rand::seq::SliceRandom;
 use serde::Serialize;
+use serde_json::{Value, json};
 use tokio::task::LocalSet;
 
 use super::http::{self, Connection};
+use super::plan::Plan;
 use super::row::{self, Bound, Row};
 use super::seed::Population;
 
@@ -39,6 +42,23 @@ async fn nothing(Path((_session, _connection)): Path<(String, String)>) -> Json<
     })
 }
 
+/// An open: the body is read, and the answer is as long as ours.
+async fn no_open(
+    Path((session, connection)): Path<(String, String)>,
+    Json(body): Json<Value>,
+) -> (StatusCode, Json<Value>) {
+    let answer = json!({
+        "connection": {
+            "id": connection, "session_id": session, "user_id": body["user_id"], "client_ip": "203.0.113.0",
+            "user_agent": body["user_agent"], "protocol": body["protocol"], "gateway": body["gateway"],
+            "connected_at": "2026-01-01T00:00:00.000Z",
+        },
+        "session": { "id": session, "state": "running", "active_connections": 2, "ready": true, "url": "http://s" },
+        "wake": { "status": "not_needed" }, "next_heartbeat_in_ms": 18_321, "window_ms": 60_000,
+    });
+    (StatusCode::CREATED, Json(answer))
+}
+
 /// The settings of the server, at their defaults.
 #[derive(Parser)]
 struct Settings {
@@ -48,10 +68,13 @@ struct Settings {
 
 /// Serves the handler that does nothing until the process is ended.
 pub(crate) async fn serve_noop(address: SocketAddr) -> anyhow::Result<()> {
-    let path = "/v1/sessions/{session}/connections/{connection}/heartbeat";
+    let open = "/v1/sessions/{session}/connections/{connection}";
+    let heartbeat = "/v1/sessions/{session}/connections/{connection}/heartbeat";
     let settings = Settings::parse_from(["noop"]);
     let router = layered(
-        Router::new().route(path, post(nothing)),
+        Router::new()
+            .route(heartbeat, post(nothing))
+            .route(open, put(no_open)),
         Observed::nothing(),
         Load::new(&settings.http, None),
     );
@@ -66,8 +89,7 @@ pub(crate) async fn row(
     api: SocketAddr,
     noop: SocketAddr,
     population: &Population,
-    length: Duration,
-    runs: usize,
+    plan: &Plan,
 ) -> anyhow::Result<Row> {
     let mut requests: Vec<Vec<u8>> = population
         .pairs
@@ -82,21 +104,16 @@ pub(crate) async fn row(
     requests.shuffle(&mut rand::rng());
     let requests = Rc::new(requests);
     let mut rates = Vec::new();
-    for run in 1..=runs.max(1) {
-        let baseline = load(noop, &requests, length).await?;
-        let rate = load(api, &requests, length).await?;
+    for run in 1..=plan.runs {
+        let baseline = load(noop, &requests, plan.length).await?;
+        let rate = load(api, &requests, plan.length).await?;
         eprintln!(
             "==> singles, run {run}: {rate:.0} heartbeats/s, {baseline:.0} of nothing ({:.3})",
             rate / baseline
         );
         rates.push((rate, baseline));
     }
-    Ok(Row::median(
-        row::SINGLE,
-        "heartbeats/s",
-        rates,
-        Bound::RatioAtLeast(0.4),
-    ))
+    Ok(Row::median(row::SINGLE, "heartbeats/s", rates, Bound::RatioAtLeast(0.5)).sized(plan.steady_size()))
 }
 
 async fn load(address: SocketAddr, requests: &Rc<Vec<Vec<u8>>>, length: Duration) -> anyhow::Result<f64> {

@@ -3,6 +3,7 @@
 //! a wake cannot do without, read and patch, at the same rate and without us.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -11,52 +12,47 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::plan::Plan;
+use super::replica::{Replica, Stage};
 use super::row::{self, Bound, Row};
-use super::seed::Servers;
 
 const EVERY: Duration = Duration::from_millis(10);
 const LATENCY_MS: u64 = 10;
 /// Sessions must be known before they are opened: a few seconds for as many as a run needs.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-const OBJECTS: &str = "/apis/stream.space/v1alpha1/namespaces/default/sessions";
 
 struct Wakes<'a> {
-    servers: &'a Servers,
+    stage: &'a Stage,
+    api: SocketAddr,
     http: Client,
 }
 
 /// The row.
-pub(crate) async fn row(servers: &Servers, length: Duration, runs: usize) -> anyhow::Result<Row> {
-    // reqwest asks for one, though nothing here is encrypted.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+pub(crate) async fn row(stage: &Stage, replica: &Replica, plan: &Plan) -> anyhow::Result<Row> {
     let wakes = Wakes {
-        servers,
-        http: Client::new(),
+        stage,
+        api: replica.api,
+        http: stage.http.clone(),
     };
     wakes.set_latency(LATENCY_MS).await?;
-    let count = usize::try_from(length.as_millis() / EVERY.as_millis())?;
+    let count = usize::try_from(plan.length.as_millis() / EVERY.as_millis())?;
     let mut measured = Vec::new();
-    for run in 0..runs {
+    for run in 0..plan.runs {
         let baseline = wakes.bare(&format!("bare-{run}"), count).await?;
         let value = wakes.through_us(&format!("wake-{run}"), count).await?;
         measured.push((value, baseline));
     }
     wakes.set_latency(0).await?;
-    Ok(Row::median(
-        row::WAKE,
-        "ms p99",
-        measured,
-        Bound::ValueAtMost(60.0),
-    ))
+    Ok(Row::median(row::WAKE, "ms p99", measured, Bound::ValueAtMost(60.0)).sized(plan.steady_size()))
 }
 
 impl Wakes<'_> {
     fn simulator(&self, path: &str) -> String {
-        format!("http://{}{path}", self.servers.simulator)
+        format!("http://{}{path}", self.stage.places.simulator)
     }
 
     fn api(&self, path: &str) -> String {
-        format!("http://{}{path}", self.servers.api)
+        format!("http://{}{path}", self.api)
     }
 
     async fn set_latency(&self, latency_ms: u64) -> anyhow::Result<()> {
@@ -68,7 +64,7 @@ impl Wakes<'_> {
 
     async fn make(&self, prefix: &str, count: usize) -> anyhow::Result<()> {
         let body = json!({
-            "namespace": "default", "count": count, "prefix": prefix, "state": "hibernated", "settled": true,
+            "namespace": self.stage.name, "count": count, "prefix": prefix, "state": "hibernated", "settled": true,
         });
         let request = self.http.post(self.simulator("/simulator/sessions")).json(&body);
         request.send().await?.error_for_status()?;
@@ -78,10 +74,14 @@ impl Wakes<'_> {
     /// The 99th percentile of read and patch alone, in ms.
     async fn bare(&self, prefix: &str, count: usize) -> anyhow::Result<f64> {
         self.make(prefix, count).await?;
+        let objects = format!(
+            "/apis/stream.space/v1alpha1/namespaces/{}/sessions",
+            self.stage.name
+        );
         let spent = at_a_fixed_rate(count, |number| {
             let (http, object) = (
                 self.http.clone(),
-                self.simulator(&format!("{OBJECTS}/{prefix}-{number}")),
+                self.simulator(&format!("{objects}/{prefix}-{number}")),
             );
             async move {
                 let begun = Instant::now();

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# ./dev bench [ROW...]: the measurements, on servers of their own: Redis without persistence (as redis_start
-# sets it up), Postgres, the simulator, one replica, and a handler that does nothing. All in release build.
-# BENCH_SECONDS, BENCH_RUNS and BENCH_SESSIONS change length, number and size for quick trials.
+# ./dev bench [--quick] [ROW...]: the measurements, on servers of their own: Redis without persistence (as redis_start
+# sets it up), Postgres, the simulator, and a handler that does nothing; the load generator starts the replica, since
+# rows want it with different settings. All in release build. --help names the rows and what changes their size.
 set -euo pipefail
 
 CALLED_FROM=${CALLED_FROM:-$PWD}
@@ -34,19 +34,8 @@ simulator_ready() { quiet_curl "http://127.0.0.1:$(port simulator)/simulator/sta
 noop_start() { process_start noop "$LOAD" --serve-noop "127.0.0.1:$(port noop)"; }
 noop_ready() { quiet_curl --request POST "http://127.0.0.1:$(port noop)/v1/sessions/a/connections/b/heartbeat"; }
 
-# Connections must not expire between runs; wakes are many at once, because each session is woken when seeding.
-replica_start() {
-    process_start replica env TRACKER_SESSION_WINDOW=1h TRACKER_SWEEPER_WAKES=128 TRACKER_TELEMETRY_LOG=warn \
-        TRACKER_HTTP_ADDRESS="127.0.0.1:$(port replica)" \
-        TRACKER_HTTP_OPERATIONS_ADDRESS="127.0.0.1:$(port replica-operations)" \
-        TRACKER_REDIS_URL="$(redis_url)" TRACKER_POSTGRES_URL="$(postgres_url)" \
-        TRACKER_KUBERNETES_URL="http://127.0.0.1:$(port simulator)" TRACKER_KUBERNETES_NAMESPACES=default \
-        "$TARGET_DIR/release/connection-tracker" serve
-}
-replica_ready() { quiet_curl "http://127.0.0.1:$(port replica-operations)/readyz"; }
-
 bench_down() {
-    process_stop replica noop simulator
+    process_stop noop simulator
     throwaway_down
 }
 
@@ -58,16 +47,18 @@ command_bench() {
     throwaway_up
     on_exit bench_down
     bench_build
-    TRACKER_POSTGRES_URL=$(postgres_url) child "$TARGET_DIR/release/connection-tracker" migrate >"$LOG_DIR/migrate.log" 2>&1 || {
-        show_log migrate
-        fail "the database could not be migrated: put right what the lines above name, then run this again"
-    }
+    case " $* " in *" --help "* | *" -h "*)
+        "$LOAD" --help >&3
+        return
+        ;;
+    esac
     bring_up simulator simulator_start simulator_ready simulator
     bring_up noop noop_start noop_ready noop
-    bring_up replica replica_start replica_ready replica replica-operations
-    BENCH_REDIS="127.0.0.1:$(port redis)" BENCH_SIMULATOR="127.0.0.1:$(port simulator)" \
-        BENCH_API="127.0.0.1:$(port replica)" BENCH_NOOP="127.0.0.1:$(port noop)" \
-        child "$LOAD" "$@" >&3 || {
+    : >"$LOG_DIR/replica.log"
+    BENCH_SERVICE="$TARGET_DIR/release/connection-tracker" BENCH_LOG="$LOG_DIR/replica.log" \
+        BENCH_REDIS="127.0.0.1:$(port redis)" BENCH_SIMULATOR="127.0.0.1:$(port simulator)" \
+        BENCH_NOOP="127.0.0.1:$(port noop)" BENCH_POSTGRES="postgres://tracker@127.0.0.1:$(port postgres)/" \
+        BENCH_POSTGRES_PID="$(process_pid postgres)" child "$LOAD" "$@" >&3 || {
         show_log replica
         fail "the measurement failed: the lines above say at what"
     }

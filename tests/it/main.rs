@@ -9,6 +9,7 @@ mod activity;
 mod arming;
 mod auth;
 mod batches;
+mod bench;
 mod brakes;
 mod connections;
 mod deploy;

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where our own text lies; a folder that does not exist yet is passed over.
-const FOLDERS: [&str; 7] = [
+const FOLDERS: [&str; 8] = [
     "src",
+    "bench",
     "client",
     "simulator",
     "tests",
