@@ -46,7 +46,7 @@ pub struct Options {
     /// Sessions they are dealt out over
     #[arg(long, default_value_t = 5_000, value_name = "N")]
     pub sessions: usize,
-    /// First part of the names of the sessions: <prefix>-0 and on
+    /// First part of the names of the sessions: PREFIX-0 and on
     #[arg(long, default_value = "bench", value_name = "TEXT")]
     pub prefix: String,
     /// Make the sessions that are missing, on the simulator at this address
@@ -79,7 +79,7 @@ pub struct Options {
     /// Sessions of a storm of wakes
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub sleeping: usize,
-    /// First part of their names; they must be asleep (default: <prefix>-asleep)
+    /// First part of their names; they must be asleep (default: PREFIX-asleep)
     #[arg(long, value_name = "TEXT")]
     pub sleeping_prefix: Option<String>,
     /// Process on this host whose CPU time is told per million heartbeats; may be given often
