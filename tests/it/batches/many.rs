@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 
 use super::{key, rejected, started};
+use crate::support::redis::is_on_clusters;
 use crate::support::user;
 
 #[tokio::test]
@@ -152,4 +153,62 @@ async fn duplicates_inside_a_batch_are_each_answered() {
         (&answer["accepted"], &answer["rejected"][0]["connection_id"]),
         (&json!(1), &json!("never"))
     );
+}
+
+/// Two of one session are refreshed by one command: whichever of them is unknown, it alone is told so.
+#[tokio::test]
+async fn of_several_connections_of_one_session_each_is_judged_by_itself() {
+    let cluster = started(5).await;
+    let known = json!([{ "id": "a", "user_id": "ann" }, { "id": "b", "user_id": "ann" }, { "id": "c", "user_id": "ann" }]);
+    let all: serde_json::Map<_, _> = (0..5)
+        .map(|number| (format!("s-{number}"), known.clone()))
+        .collect();
+    cluster.api().batch("open", &json!(all)).await.expect(200);
+    let beats = json!({
+        "s-0": ["a", "never"], "s-1": ["never", "a"], "s-2": ["a", "b", "never", "c"], "s-3": ["a", "a"],
+        "s-4": ["never", "nobody", "c"],
+    });
+    let answer = cluster.api().batch("heartbeat", &beats).await.expect(200);
+    assert_eq!(answer.body["accepted"], 8, "{}", answer.body);
+    let not_tracked = [
+        ("s-0", "never"),
+        ("s-1", "never"),
+        ("s-2", "never"),
+        ("s-4", "never"),
+        ("s-4", "nobody"),
+    ];
+    let wanted: BTreeMap<_, _> = not_tracked
+        .into_iter()
+        .map(|(session, id)| (key(session, id), "not_tracked".to_owned()))
+        .collect();
+    assert_eq!(rejected(&answer), wanted);
+}
+
+#[tokio::test]
+async fn a_batch_over_many_partitions_is_a_call_on_each_connection_where_one_server_has_them_all() {
+    const SESSIONS: usize = 200;
+    let cluster = started(SESSIONS).await;
+    let item = json!([{ "id": "c", "user_id": "ann" }]);
+    let opens: serde_json::Map<_, _> = (0..SESSIONS)
+        .map(|number| (format!("s-{number}"), item.clone()))
+        .collect();
+    cluster.api().batch("open", &json!(opens)).await.expect(200);
+    let beats: serde_json::Map<_, _> = (0..SESSIONS)
+        .map(|number| (format!("s-{number}"), json!(["c"])))
+        .collect();
+    let calls = async || {
+        let script = "script=\"connection_heartbeat\"";
+        cluster.replicas[0]
+            .counter("tracker_redis_calls_total", script)
+            .await
+    };
+    let before = calls().await;
+    let answer = cluster.api().batch("heartbeat", &json!(beats)).await.expect(200);
+    assert_eq!(answer.body["accepted"], SESSIONS, "{}", answer.body);
+    let made = calls().await - before;
+    if is_on_clusters() {
+        assert!((100..=200).contains(&made), "{made} calls: one of each partition");
+    } else {
+        assert!((1..=2).contains(&made), "{made} calls over two connections");
+    }
 }
