@@ -133,7 +133,18 @@ pub const ALL: [Mutant; 12] = [
         broken: "a heartbeat adds the connection it does not find",
         noticed: "a heartbeat after the close is taken",
         invariants: &[3, 9],
-        scripts: &[("connection_heartbeat.lua", "'XX', 'CH'", "'CH'")],
+        scripts: &[
+            (
+                "connection_heartbeat.lua",
+                "'XX', 'CH', score, ids[i])",
+                "'CH', score, ids[i])",
+            ),
+            (
+                "connection_heartbeat.lua",
+                "'XX', 'CH', score, ids[i], ",
+                "'CH', score, ids[i], ",
+            ),
+        ],
         kinds: &[Kind::LinkDelay],
         ..NONE
     },
