@@ -11,16 +11,16 @@ local score = string.format('%.0f', now)
 local missed = {}
 local i = 1
 while i <= #ids do
-  local key = connection_keys[i]
+  local connections_key = connection_keys[i]
   -- XX never creates; CH counts members whose score changed, so the answer tells a hit from a miss.
-  if connection_keys[i + 1] ~= key then
-    if redis.call('ZADD', key, 'XX', 'CH', score, ids[i]) == 0 then missed[#missed + 1] = i end
+  if connection_keys[i + 1] ~= connections_key then
+    if redis.call('ZADD', connections_key, 'XX', 'CH', score, ids[i]) == 0 then missed[#missed + 1] = i end
     i = i + 1
   else
     -- Two of one session in one command: half of what both cost.
-    if redis.call('ZADD', key, 'XX', 'CH', score, ids[i], score, ids[i + 1]) < 2 then
+    if redis.call('ZADD', connections_key, 'XX', 'CH', score, ids[i], score, ids[i + 1]) < 2 then
       for at = i, i + 1 do
-        if redis.call('ZSCORE', key, ids[at]) ~= score then missed[#missed + 1] = at end
+        if redis.call('ZSCORE', connections_key, ids[at]) ~= score then missed[#missed + 1] = at end
       end
     end
     i = i + 2
