@@ -20,6 +20,8 @@ const BATCH: usize = 1_000;
 const CHURN: u32 = 20;
 /// A batch that takes longer is sent again, which would not make a service quicker that is behind.
 const CALL: Duration = Duration::from_secs(60);
+/// Sessions that may wait to be woken while connections are opened.
+const MOST_WAKES: i64 = 2_000;
 /// Calls that hold the server up so long are slow.
 const SLOW: Duration = Duration::from_millis(5);
 
@@ -99,7 +101,10 @@ impl<'a> AtWork<'a> {
         let load = load(fleet, &replica, plan)?;
         let mut beats = JoinSet::new();
         beats.spawn(beat(load.clone(), false));
-        open_all(&load, Wave::Rate(plan.open_rate)).await;
+        tokio::select! {
+            () = open_all(&load, Wave::Rate(plan.open_rate)) => {}
+            failed = not_too_many_wakes(&load, redis) => failed?,
+        }
         let (opened, opens) = (load.fleet.opened(), load.recorder.tally(Kind::OpenBatch));
         ensure!(
             opened == plan.connections,
@@ -245,6 +250,14 @@ impl<'a> AtWork<'a> {
             ended?;
         }
         self.replica.stop().await
+    }
+}
+
+/// Opens wait while too many sessions wait to be woken: a storm of wakes is another question than a large fleet.
+async fn not_too_many_wakes(load: &Load, redis: &mut RedisServer) -> anyhow::Result<()> {
+    loop {
+        load.pause(redis.unfinished().await?.wakes > MOST_WAKES);
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
