@@ -32,6 +32,8 @@ pub struct Load {
     /// Time between two heartbeats of a connection.
     pub interval: Duration,
     is_measuring: Arc<AtomicBool>,
+    /// Whether opens wait.
+    is_paused: Arc<AtomicBool>,
     /// Heartbeats that are on their way.
     beats_out: Arc<AtomicUsize>,
 }
@@ -56,8 +58,23 @@ impl Load {
             stop,
             interval,
             is_measuring: Arc::default(),
+            is_paused: Arc::default(),
             beats_out: Arc::default(),
         }
+    }
+
+    /// Opens of the beginning wait from now on, or go on: for who watches what they leave behind.
+    pub fn pause(&self, is_paused: bool) {
+        self.is_paused.store(is_paused, Ordering::Relaxed);
+    }
+
+    /// Waits until opens may go on; gives how long that took.
+    pub(crate) async fn unpaused(&self) -> Duration {
+        let began = tokio::time::Instant::now();
+        while self.is_paused.load(Ordering::Relaxed) && !self.stop.is_cancelled() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        began.elapsed()
     }
 
     /// All are open: from now on heartbeats count as [`Kind::Heartbeat`].

@@ -46,7 +46,7 @@ pub async fn open_all(load: &Load, wave: Wave) {
         (0..fleet.blocks()).for_each(|block| fleet.set_beating(block, false));
         load.beats_answered().await;
     }
-    let start = Instant::now();
+    let mut start = Instant::now();
     let kind = match wave {
         Wave::Rate(_) => Kind::OpenBatch,
         Wave::Again => Kind::Reconnect,
@@ -59,6 +59,7 @@ pub async fn open_all(load: &Load, wave: Wave) {
             let piece = first..(first + LARGEST).min(numbers.end);
             let due = match wave {
                 Wave::Rate(rate) => {
+                    start += load.unpaused().await;
                     #[expect(clippy::cast_precision_loss, reason = "seconds, to a millisecond")]
                     let after = first as f64 / f64::from(rate.max(1));
                     start + Duration::from_secs_f64(after)

@@ -1,25 +1,22 @@
 //! The large fleet: two connections in each session, heartbeats in batches at their real pace, the sweep on and armed.
 //! What it costs, whether anything expires that should not, what users feel meanwhile, and how a tenth of it ends at once.
 
+mod start;
+
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
-use connection_tracker_bench::{Fleet, Kind, Load, Names, Wave, beat, churn, make_sessions, open_all};
-use connection_tracker_client::Tracker;
+use connection_tracker_bench::{Kind, Load, churn};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
+use self::start::{pairs, times};
 use super::plan::Plan;
 use super::redis_server::RedisServer;
 use super::replica::{Places, Replica, Stage};
 use super::row::{self, Bound, Row};
 use super::{seed, stale};
 
-const BATCH: usize = 1_000;
 /// Single opens and closes a second meanwhile.
 const CHURN: u32 = 20;
-/// A batch that takes longer is sent again, which would not make a service quicker that is behind.
-const CALL: Duration = Duration::from_secs(60);
 /// Calls that hold the server up so long are slow.
 const SLOW: Duration = Duration::from_millis(5);
 
@@ -69,58 +66,7 @@ pub(crate) async fn rows(
     Ok(rows)
 }
 
-impl<'a> AtWork<'a> {
-    /// Makes the sessions and opens the connections, which beat from then on; gives the memory that was used before.
-    async fn begin(
-        places: &Places,
-        redis: &'a mut RedisServer,
-        plan: &'a Plan,
-    ) -> anyhow::Result<(Self, f64)> {
-        let stage = Stage::begin(places, redis, "fleet").await?;
-        let times = times(plan);
-        let replica = stage.replica(&pairs(&times).collect::<Vec<_>>()).await?;
-        let before = redis.used_memory().await?;
-        let (sessions, began) = (plan.fleet_sessions(), Instant::now());
-        eprintln!("==> making {sessions} sessions of the fleet");
-        make_sessions(
-            &format!("http://{}", places.simulator),
-            stage.name,
-            "fleet",
-            sessions,
-            "running",
-        )
-        .await?;
-        seed::settled(redis, sessions).await?;
-        eprintln!(
-            "==> opening {} connections, which wakes each session once",
-            plan.connections
-        );
-        let fleet = Fleet::new(Names::new("fleet", sessions), plan.connections, BATCH);
-        let load = load(fleet, &replica, plan)?;
-        let mut beats = JoinSet::new();
-        beats.spawn(beat(load.clone(), false));
-        open_all(&load, Wave::Rate(plan.open_rate)).await;
-        let (opened, opens) = (load.fleet.opened(), load.recorder.tally(Kind::OpenBatch));
-        ensure!(
-            opened == plan.connections,
-            "only {opened} connections could be opened: refused {:?}, errors {:?}",
-            opens.rejected,
-            opens.errors
-        );
-        load.measure();
-        seed::settled(redis, sessions).await?;
-        eprintln!("==> the fleet is up after {} s", began.elapsed().as_secs());
-        let fleet = Self {
-            plan,
-            stage,
-            redis,
-            replica,
-            load,
-            beats,
-        };
-        Ok((fleet, before))
-    }
-
+impl AtWork<'_> {
     /// Heartbeats refused so far, and connections that the sweep took for silent.
     async fn false_expiries(&self) -> anyhow::Result<f64> {
         let refused: u64 = self.load.recorder.refused_heartbeats().values().sum();
@@ -246,28 +192,4 @@ impl<'a> AtWork<'a> {
         }
         self.replica.stop().await
     }
-}
-
-/// Nothing where the size is the real one: then everything is at its default.
-fn times(plan: &Plan) -> Vec<(&'static str, String)> {
-    if !plan.is_quick {
-        return Vec::new();
-    }
-    let ms = |time: Duration| format!("{}ms", time.as_millis());
-    vec![
-        ("TRACKER_SESSION_HEARTBEAT_INTERVAL", ms(plan.interval)),
-        ("TRACKER_SESSION_WINDOW", ms(plan.window)),
-    ]
-}
-
-fn pairs<'a>(settings: &'a [(&'a str, String)]) -> impl Iterator<Item = (&'a str, &'a str)> {
-    settings.iter().map(|(name, value)| (*name, value.as_str()))
-}
-
-fn load(fleet: Fleet, replica: &Replica, plan: &Plan) -> anyhow::Result<Load> {
-    let tracker = Tracker::builder(format!("http://{}", replica.api))
-        .gateway("gateway-1")
-        .request_timeout(CALL)
-        .build()?;
-    Ok(Load::new(tracker, fleet, plan.interval, CancellationToken::new()))
 }
