@@ -1,14 +1,13 @@
 //! Batches of heartbeats: rate, and processor time of Redis per heartbeat.
 
-use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::ensure;
-use tokio::task::LocalSet;
+use axum::body::Bytes;
 
-use super::http::Connection;
+use super::flight::fly;
 use super::plan::Plan;
 use super::raw::{Raw, RawRun};
 use super::redis_server::RedisServer;
@@ -28,8 +27,9 @@ pub(crate) async fn rows(
     plan: &Plan,
 ) -> anyhow::Result<Vec<Row>> {
     let length = plan.length;
-    let bodies: Vec<Vec<u8>> = (0..ORDERS)
+    let bodies: Vec<Bytes> = (0..ORDERS)
         .flat_map(|_| population.heartbeat_batches(BATCH))
+        .map(Bytes::from)
         .collect();
     ensure!(
         bodies.len() >= IN_FLIGHT,
@@ -64,35 +64,17 @@ pub(crate) async fn rows(
 }
 
 /// Keeps [`IN_FLIGHT`] batches in flight; gives the heartbeats taken and the seconds it took.
-async fn load(api: SocketAddr, bodies: &Rc<Vec<Vec<u8>>>, length: Duration) -> anyhow::Result<(f64, f64)> {
-    let next = Rc::new(Cell::new(0_usize));
-    let started = Instant::now();
-    let senders = LocalSet::new();
-    let mut handles = Vec::new();
-    for _ in 0..IN_FLIGHT {
-        let (bodies, next) = (Rc::clone(bodies), Rc::clone(&next));
-        handles.push(senders.spawn_local(async move {
-            let accepted = format!(r#"{{"accepted":{BATCH},"#);
-            let mut connection = Connection::open(api).await?;
-            let mut sent = 0_u32;
-            while started.elapsed() < length {
-                let body = &bodies[next.replace(next.get() + 1) % bodies.len()];
-                let (status, answer) = connection.exchange(body).await?;
-                ensure!(
-                    status == 200 && answer.starts_with(accepted.as_bytes()),
-                    "a batch of {BATCH} was answered {status}: {}",
-                    String::from_utf8_lossy(&answer[..answer.len().min(500)])
-                );
-                sent += 1;
-            }
-            Ok(sent)
-        }));
-    }
-    senders.await;
-    let mut batches = 0_u32;
-    for handle in handles {
-        batches += handle.await??;
-    }
-    let heartbeats = f64::from(batches) * f64::from(u32::try_from(BATCH)?);
-    Ok((heartbeats, started.elapsed().as_secs_f64()))
+async fn load(api: SocketAddr, bodies: &Rc<Vec<Bytes>>, length: Duration) -> anyhow::Result<(f64, f64)> {
+    let bodies = Rc::clone(bodies);
+    let accepted = format!(r#"{{"accepted":{BATCH},"#);
+    let is_good = move |status, answer: &[u8]| status == 200 && answer.starts_with(accepted.as_bytes());
+    let flown = fly(
+        api,
+        IN_FLIGHT,
+        length,
+        move |number| bodies[number % bodies.len()].clone(),
+        is_good,
+    )
+    .await?;
+    Ok((flown.answered * f64::from(u32::try_from(BATCH)?), flown.seconds))
 }

@@ -8,6 +8,7 @@
 mod batch;
 mod drain;
 mod fleet;
+mod flight;
 mod http;
 mod open;
 mod plan;

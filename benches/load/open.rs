@@ -1,15 +1,13 @@
 //! Single opens over HTTP, each of a new connection in a session that runs, against the handler that does nothing.
 
-use std::cell::Cell;
 use std::net::SocketAddr;
-use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::ensure;
+use axum::body::Bytes;
 use serde_json::json;
-use tokio::task::LocalSet;
 
-use super::http::{self, Connection};
+use super::flight::fly;
+use super::http;
 use super::plan::Plan;
 use super::row::{self, Bound, Row};
 use super::seed::{AGENT, Population};
@@ -38,48 +36,19 @@ pub(crate) async fn row(
 }
 
 async fn load(address: SocketAddr, population: &Population, length: Duration) -> anyhow::Result<f64> {
-    let sessions: Rc<Vec<String>> = Rc::new(
-        population
-            .pairs
-            .iter()
-            .map(|(session, _)| session.clone())
-            .collect(),
-    );
+    let sessions: Vec<String> = (population.pairs.iter())
+        .map(|(session, _)| session.clone())
+        .collect();
     let body = json!({
         "user_id": "bench", "client_ip": "203.0.113.7", "user_agent": AGENT, "protocol": "websocket", "gateway": "gateway-1",
     });
-    let body = Rc::new(body.to_string().into_bytes());
-    let next = Rc::new(Cell::new(0_usize));
-    let mut connections = Vec::new();
-    for _ in 0..CONNECTIONS {
-        connections.push(Connection::open(address).await?);
-    }
-    let started = Instant::now();
-    let senders = LocalSet::new();
-    let mut handles = Vec::new();
-    for mut connection in connections {
-        let (sessions, body, next) = (Rc::clone(&sessions), Rc::clone(&body), Rc::clone(&next));
-        handles.push(senders.spawn_local(async move {
-            let mut sent = 0_u32;
-            while started.elapsed() < length {
-                // Ids are random, so that sessions of all partitions are opened side by side.
-                let session = &sessions[next.replace(next.get() + 1) % sessions.len()];
-                let path = format!("/v1/sessions/{session}/connections/{}", uuid::Uuid::new_v4());
-                let (status, answer) = connection.exchange(&http::request("PUT", &path, &body)).await?;
-                ensure!(
-                    status == 201,
-                    "an open was answered {status}: {}",
-                    String::from_utf8_lossy(&answer[..answer.len().min(500)])
-                );
-                sent += 1;
-            }
-            Ok(sent)
-        }));
-    }
-    senders.await;
-    let mut sent = 0_u32;
-    for handle in handles {
-        sent += handle.await??;
-    }
-    Ok(f64::from(sent) / started.elapsed().as_secs_f64())
+    let body = body.to_string();
+    let request = move |number: usize| {
+        // Ids are random, so that sessions of all partitions are opened side by side.
+        let session = &sessions[number % sessions.len()];
+        let path = format!("/v1/sessions/{session}/connections/{}", uuid::Uuid::new_v4());
+        Bytes::from(http::request("PUT", &path, body.as_bytes()))
+    };
+    let flown = fly(address, CONNECTIONS, length, request, |status, _| status == 201).await?;
+    Ok(flown.per_second())
 }

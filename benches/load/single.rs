@@ -1,12 +1,11 @@
 //! Single heartbeats over HTTP, against a handler that does nothing under the same router, layers,
 //! extractor of the path and JSON answer. A heartbeat has no body, so neither reads one.
 
-use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::ensure;
+use axum::body::Bytes;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::routing::{post, put};
@@ -19,9 +18,9 @@ use connection_tracker::lifecycle::Tasks;
 use rand::seq::SliceRandom;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::task::LocalSet;
 
-use super::http::{self, Connection};
+use super::flight::fly;
+use super::http;
 use super::plan::Plan;
 use super::row::{self, Bound, Row};
 use super::seed::Population;
@@ -91,7 +90,7 @@ pub(crate) async fn row(
     population: &Population,
     plan: &Plan,
 ) -> anyhow::Result<Row> {
-    let mut requests: Vec<Vec<u8>> = population
+    let mut requests: Vec<Bytes> = population
         .pairs
         .iter()
         .map(|(session, connection)| {
@@ -100,6 +99,7 @@ pub(crate) async fn row(
                 b"",
             )
         })
+        .map(Bytes::from)
         .collect();
     requests.shuffle(&mut rand::rng());
     let requests = Rc::new(requests);
@@ -116,36 +116,9 @@ pub(crate) async fn row(
     Ok(Row::median(row::SINGLE, "heartbeats/s", rates, Bound::RatioAtLeast(0.5)).sized(plan.steady_size()))
 }
 
-async fn load(address: SocketAddr, requests: &Rc<Vec<Vec<u8>>>, length: Duration) -> anyhow::Result<f64> {
-    let next = Rc::new(Cell::new(0_usize));
-    let mut connections = Vec::new();
-    for _ in 0..CONNECTIONS {
-        connections.push(Connection::open(address).await?);
-    }
-    let started = Instant::now();
-    let senders = LocalSet::new();
-    let mut handles = Vec::new();
-    for mut connection in connections {
-        let (requests, next) = (Rc::clone(requests), Rc::clone(&next));
-        handles.push(senders.spawn_local(async move {
-            let mut sent = 0_u32;
-            while started.elapsed() < length {
-                let request = &requests[next.replace(next.get() + 1) % requests.len()];
-                let (status, answer) = connection.exchange(request).await?;
-                ensure!(
-                    status == 200,
-                    "a heartbeat was answered {status}: {}",
-                    String::from_utf8_lossy(&answer[..answer.len().min(500)])
-                );
-                sent += 1;
-            }
-            Ok(sent)
-        }));
-    }
-    senders.await;
-    let mut sent = 0_u32;
-    for handle in handles {
-        sent += handle.await??;
-    }
-    Ok(f64::from(sent) / started.elapsed().as_secs_f64())
+async fn load(address: SocketAddr, requests: &Rc<Vec<Bytes>>, length: Duration) -> anyhow::Result<f64> {
+    let requests = Rc::clone(requests);
+    let request = move |number| Bytes::clone(&requests[number % requests.len()]);
+    let flown = fly(address, CONNECTIONS, length, request, |status, _| status == 200).await?;
+    Ok(flown.per_second())
 }

@@ -35,7 +35,10 @@ async fn connections(cluster: &TestCluster, sessions: usize) -> u64 {
 async fn a_small_run_tells_every_heartbeat_refuses_none_and_closes_all() {
     let cluster = TestCluster::one().await;
     let simulator = format!("--simulator={}", cluster.platform.url());
-    let redis = format!("--redis={}", cluster.redis.url());
+    let servers: Vec<String> = (cluster.redis.addresses().iter())
+        .map(|address| format!("redis://{address}"))
+        .collect();
+    let redis = format!("--redis={}", servers.join(","));
     let report = bench(
         &cluster,
         &[
@@ -69,7 +72,7 @@ async fn a_small_run_tells_every_heartbeat_refuses_none_and_closes_all() {
         "{report:#?}"
     );
     assert!(beats.ms.unwrap().max > 0.0);
-    assert_eq!(report.redis.len(), 1);
+    assert_eq!(report.redis.len(), servers.len());
     assert_eq!(connections(&cluster, 20).await, 0, "everything was closed");
 }
 

@@ -16,7 +16,7 @@ pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxies;
 pub(crate) mod redis;
-mod redis_cluster;
+pub(crate) mod redis_cluster;
 pub(crate) mod redis_server;
 pub(crate) mod replica;
 pub(crate) mod settings;

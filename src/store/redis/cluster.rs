@@ -5,8 +5,8 @@
 //! cannot be reached.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -42,11 +42,6 @@ impl Topology {
         self.servers.get(self.owner(slot_of(key))?)
     }
 
-    /// The server at an address, if it is a known one.
-    pub(super) fn at(&self, address: &Address) -> Option<&Arc<Server>> {
-        self.servers.get(address)
-    }
-
     fn owner(&self, slot: u16) -> Option<&Address> {
         let after = self.ranges.partition_point(|(first, ..)| *first <= slot);
         let (_, last, address) = self.ranges.get(after.checked_sub(1)?)?;
@@ -68,6 +63,8 @@ pub(super) struct Cluster {
     shared: usize,
     greeting: Arc<Greeting>,
     current: ArcSwapOption<Topology>,
+    /// Nodes that calls were sent on to and that serve no slot yet, so that they are connected to once.
+    rising: std::sync::Mutex<BTreeMap<Address, Arc<Server>>>,
     /// What is known may be no longer so.
     is_stale: AtomicBool,
     /// When the nodes were last asked, and what came of it where that was nothing.
@@ -89,6 +86,7 @@ impl Cluster {
             shared,
             greeting,
             current: ArcSwapOption::empty(),
+            rising: std::sync::Mutex::default(),
             is_stale: AtomicBool::new(false),
             asked: Mutex::new(None),
         }
@@ -151,25 +149,45 @@ impl Cluster {
         Ok(topology)
     }
 
-    /// A server that another one names and that is not known yet.
-    pub(super) fn server(&self, address: &Address) -> Result<Arc<Server>, StoreError> {
+    /// The server at an address that a node sent us to.
+    pub(super) fn at(&self, topology: &Topology, address: &Address) -> Result<Arc<Server>, StoreError> {
+        if let Some(server) = topology.servers.get(address) {
+            return Ok(Arc::clone(server));
+        }
+        let mut rising = self.rising();
+        if let Some(server) = rising.get(address) {
+            return Ok(Arc::clone(server));
+        }
+        let server = self.connect_to(address)?;
+        rising.insert(address.clone(), Arc::clone(&server));
+        Ok(server)
+    }
+
+    fn rising(&self) -> MutexGuard<'_, BTreeMap<Address, Arc<Server>>> {
+        self.rising.lock().expect("nothing panics that holds it")
+    }
+
+    fn connect_to(&self, address: &Address) -> Result<Arc<Server>, StoreError> {
         let source = Source::at(&self.endpoint, address, self.config.clone(), self.shared)?;
         Ok(Arc::new(Server::new(source, self.shared)))
     }
 
-    /// Keeps the connections to those that stay.
+    /// Keeps the connections to those that stay, and to those that got their first slot.
     fn arrange(
         &self,
         ranges: Vec<(u16, u16, Address)>,
         before: Option<&Topology>,
     ) -> Result<Topology, StoreError> {
+        let mut rising = self.rising();
         let mut servers = BTreeMap::new();
         for (_, _, address) in &ranges {
-            let kept = before.and_then(|before| before.at(address)).map(Arc::clone);
-            let server = match kept {
+            if servers.contains_key(address) {
+                continue;
+            }
+            let kept = before.and_then(|before| before.servers.get(address).cloned());
+            let server = match kept.or_else(|| rising.remove(address)) {
                 Some(server) => server,
-                None if servers.contains_key(address) => continue,
-                None => self.server(address)?,
+                None => self.connect_to(address)?,
             };
             servers.insert(address.clone(), server);
         }

@@ -88,6 +88,11 @@ impl Greeting {
             let source = "the server that is named as primary is none".into();
             return Err(StoreError::Unavailable { doing: DOING, source });
         }
+        if field("redis_mode") == "cluster" && !server.source.is_node() {
+            let detail =
+                "the server is a node of a cluster: write redis+cluster:// in TRACKER_REDIS_URL".to_owned();
+            return Err(StoreError::Conflict { doing: DOING, detail });
+        }
         if has_layout {
             self.agree(&mut connection).await?;
         }

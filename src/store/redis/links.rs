@@ -149,13 +149,10 @@ impl Links {
     /// The server at this address, where a node sent us for one call.
     pub(super) fn at(&self, map: &Map, address: &Address) -> Result<Arc<Server>, StoreError> {
         match (map, &self.reach) {
-            (Map::Cluster(topology), Reach::Cluster { cluster, .. }) => match topology.at(address) {
-                Some(server) => Ok(Arc::clone(server)),
-                None => cluster.server(address),
-            },
+            (Map::Cluster(topology), Reach::Cluster { cluster, .. }) => cluster.at(topology, address),
             _ => Err(unavailable(
                 DOING,
-                "the server is a node of a cluster; write redis+cluster:// in TRACKER_REDIS_URL",
+                "a server that is no node of a cluster sent a call on",
             )),
         }
     }

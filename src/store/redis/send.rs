@@ -175,11 +175,6 @@ impl RedisStore {
         if remedy == Remedy::None || is_last {
             return Next::Over(call.index, store_error(doing, error));
         }
-        if matches!(remedy, Remedy::Moved | Remedy::Ask(_)) && !self.links.is_cluster() {
-            let detail =
-                "the server is a node of a cluster: write redis+cluster:// in TRACKER_REDIS_URL".to_owned();
-            return Next::Over(call.index, StoreError::Conflict { doing, detail });
-        }
         match remedy {
             Remedy::SendSource => {
                 repeat(Repeat::NoScript);

@@ -127,11 +127,9 @@ pub(super) fn place(url: &str) -> Result<Place, String> {
 
 /// One server, or how it is found.
 pub(super) enum Source {
-    Fixed {
-        pool: Pool,
-        /// Its address is what others said: it may be a primary no more.
-        is_named_by_others: bool,
-    },
+    Fixed(Pool),
+    /// A node of a cluster, at the address that others named.
+    Node(Pool),
     Sentinels(Box<Sentinels>, Box<AsyncConnectionConfig>),
 }
 
@@ -142,23 +140,17 @@ impl Source {
         config: AsyncConnectionConfig,
         shared: usize,
     ) -> Result<Self, StoreError> {
-        Ok(Self::Fixed {
-            pool: pool(info, config, shared)?,
-            is_named_by_others: false,
-        })
+        pool(info, config, shared).map(Self::Fixed)
     }
 
-    /// The server at an address that another one named.
+    /// The node of a cluster at an address that another one named.
     pub(super) fn at(
         endpoint: &Endpoint,
         address: &Address,
         config: AsyncConnectionConfig,
         shared: usize,
     ) -> Result<Self, StoreError> {
-        Ok(Self::Fixed {
-            pool: pool(endpoint.at(address), config, shared)?,
-            is_named_by_others: true,
-        })
+        pool(endpoint.at(address), config, shared).map(Self::Node)
     }
 
     /// A new connection.
@@ -167,7 +159,7 @@ impl Source {
     /// No server answers, or no sentinel knows one.
     pub(super) async fn connect(&self) -> Result<MultiplexedConnection, StoreError> {
         match self {
-            Self::Fixed { pool, .. } => match pool.get().await {
+            Self::Fixed(pool) | Self::Node(pool) => match pool.get().await {
                 Ok(object) => Ok(deadpool_redis::Connection::take(object)),
                 Err(PoolError::Backend(error)) => Err(store_error(DOING, error)),
                 Err(PoolError::Timeout(_)) => Err(StoreError::Timeout { doing: DOING }),
@@ -179,12 +171,12 @@ impl Source {
 
     /// Whether the server may be another one each time, and so may be none that takes writes.
     pub(super) fn is_named_by_others(&self) -> bool {
-        match self {
-            Self::Fixed {
-                is_named_by_others, ..
-            } => *is_named_by_others,
-            Self::Sentinels(..) => true,
-        }
+        !matches!(self, Self::Fixed(_))
+    }
+
+    /// Whether it was found as a node of a cluster.
+    pub(super) fn is_node(&self) -> bool {
+        matches!(self, Self::Node(_))
     }
 }
 

@@ -76,6 +76,17 @@ async fn the_redis_user_of_the_examples_lacks_no_right() {
     assert!(denied.iter().all(Vec::is_empty), "{denied:#?}");
 }
 
+/// A Redis with this user, and no replica yet.
+async fn with_user(name: &str) -> TestCluster {
+    let cluster = TestCluster::builder()
+        .replicas(0)
+        .redis(RedisChoice::Own)
+        .start()
+        .await;
+    make_user(&cluster, name).await;
+    cluster
+}
+
 /// Makes a user, its password `secret`. Commands that came after the version of this server are left out.
 async fn make_user(cluster: &TestCluster, name: &str) {
     let start = format!("user {name} on >");
@@ -113,12 +124,7 @@ async fn asleep(api: &crate::support::Api, session: &str) {
 
 #[tokio::test]
 async fn the_redis_user_of_the_examples_may_not_read_other_keys_or_empty_the_server() {
-    let cluster = TestCluster::builder()
-        .replicas(0)
-        .redis(RedisChoice::Own)
-        .start()
-        .await;
-    make_user(&cluster, "tracker").await;
+    let cluster = with_user("tracker").await;
     for (command, is_allowed) in [
         (&["GET", "ct:meta"][..], true),
         (&["GET", "other"], false),
@@ -136,12 +142,7 @@ async fn the_redis_user_of_the_examples_may_not_read_other_keys_or_empty_the_ser
 /// All blocks of shell on the page, one after another, as they stand there.
 #[tokio::test]
 async fn the_reader_may_run_what_the_page_about_redis_shows() {
-    let cluster = TestCluster::builder()
-        .replicas(0)
-        .redis(RedisChoice::Own)
-        .start()
-        .await;
-    make_user(&cluster, "reader").await;
+    let cluster = with_user("reader").await;
     let replica = cluster.process(&[("redis-prefix", "ct")]).await;
     cluster.platform.create("demo-0002").await;
     let connection = json!({ "demo-0002": [{ "id": "c-7f2a", "user_id": "ann" }] });
@@ -194,12 +195,7 @@ async fn the_reader_may_run_what_the_page_about_redis_shows() {
 
 #[tokio::test]
 async fn the_reader_may_change_nothing_and_read_no_other_keys() {
-    let cluster = TestCluster::builder()
-        .replicas(0)
-        .redis(RedisChoice::Own)
-        .start()
-        .await;
-    make_user(&cluster, "reader").await;
+    let cluster = with_user("reader").await;
     assert_eq!(may(&cluster, "reader", &["GET", "ct:meta"]).await, Ok(()));
     for command in [
         &["GET", "other"][..],

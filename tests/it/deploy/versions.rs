@@ -23,10 +23,8 @@ async fn beside(layout: &str) -> TestCluster {
     cluster
 }
 
-#[tokio::test]
-async fn a_version_goes_on_beside_the_next_one_that_raised_the_layout_and_lowers_nothing() {
-    let next = "layout=2 layout_min=1 partitions=256";
-    let mut cluster = beside(next).await;
+/// A replica that ran before and one that starts now both serve, and what Redis says of the layout is this in the end.
+async fn goes_on(cluster: &mut TestCluster, layout: &str) {
     let number = cluster.add_replica(&[]).await;
     for (api, connection) in [(cluster.api(), "c2"), (cluster.at(number), "c3")] {
         eventually(SOON, "it is served", async || {
@@ -36,23 +34,21 @@ async fn a_version_goes_on_beside_the_next_one_that_raised_the_layout_and_lowers
     }
     let key = cluster.state().meta_key();
     let after: String = cluster.redis.get(&["GET", &key]).await;
-    assert_eq!(after, next);
+    assert_eq!(after, layout);
+}
+
+#[tokio::test]
+async fn a_version_goes_on_beside_the_next_one_that_raised_the_layout_and_lowers_nothing() {
+    let next = "layout=2 layout_min=1 partitions=256";
+    let mut cluster = beside(next).await;
+    goes_on(&mut cluster, next).await;
 }
 
 /// There is no older layout yet; but one who still took it is imaginable, and then it is this version that ends that.
 #[tokio::test]
 async fn a_version_raises_what_an_older_one_left_and_goes_on() {
     let mut cluster = beside("layout=1 layout_min=0 partitions=256").await;
-    let number = cluster.add_replica(&[]).await;
-    for (api, connection) in [(cluster.api(), "c2"), (cluster.at(number), "c3")] {
-        eventually(SOON, "it is served", async || {
-            api.open("s-1", connection, &user("ann")).await.status < 300
-        })
-        .await;
-    }
-    let key = cluster.state().meta_key();
-    let after: String = cluster.redis.get(&["GET", &key]).await;
-    assert_eq!(after, "layout=1 layout_min=1 partitions=256");
+    goes_on(&mut cluster, "layout=1 layout_min=1 partitions=256").await;
 }
 
 #[tokio::test]

@@ -4,16 +4,13 @@ use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::Message;
 
-use super::world::{Echo, SILENCE, User, gateway};
+use super::world::{Echo, LONG_SILENCE, SILENCE, User, gateway, one_session};
 use crate::sessions::steps::asleep;
 use crate::support::{TestCluster, Timings};
 
 #[tokio::test]
 async fn a_user_who_is_gone_is_noticed_while_their_session_goes_on_talking() {
-    let cluster = TestCluster::one().await.armed().await;
-    cluster.platform.create("s1").await;
-    let echo = Echo::start().await;
-    let gateway = gateway(cluster.api().base(), &echo).await;
+    let (cluster, _echo, gateway) = one_session(Timings::STEADY, SILENCE).await;
     // Nobody reads it: what the session says fills every buffer on the way, and no ping gets through.
     let _gone = User::arrive(&gateway, "s1", "film").await;
     let rows = cluster.api().ended("s1", 1).await;
@@ -22,10 +19,7 @@ async fn a_user_who_is_gone_is_noticed_while_their_session_goes_on_talking() {
 
 #[tokio::test]
 async fn a_user_is_not_cut_because_their_session_takes_nothing_for_a_while() {
-    let cluster = TestCluster::one().await.armed().await;
-    cluster.platform.create("s1").await;
-    let echo = Echo::start().await;
-    let gateway = gateway(cluster.api().base(), &echo).await;
+    let (cluster, _echo, gateway) = one_session(Timings::STEADY, SILENCE).await;
     let mut ann = User::arrive(&gateway, "s1", "busy").await;
     ann.hear().await.unwrap();
     // More than all buffers hold, so that this ends only when the session reads again.
@@ -40,15 +34,7 @@ async fn a_user_is_not_cut_because_their_session_takes_nothing_for_a_while() {
 
 #[tokio::test]
 async fn whoever_is_sent_away_while_they_talk_still_hears_why() {
-    let cluster = TestCluster::builder()
-        .timings(Timings::SHORT)
-        .start()
-        .await
-        .armed()
-        .await;
-    cluster.platform.create("s1").await;
-    let echo = Echo::start().await;
-    let gateway = gateway(cluster.api().base(), &echo).await;
+    let (cluster, _echo, gateway) = one_session(Timings::SHORT, LONG_SILENCE).await;
     let mut ann = User::arrive(&gateway, "s1", "busy").await;
     ann.hear().await.unwrap();
     cluster.platform.delete("s1").await;
@@ -64,10 +50,7 @@ async fn whoever_is_sent_away_while_they_talk_still_hears_why() {
 
 #[tokio::test]
 async fn a_session_that_closes_is_heard_in_its_own_words() {
-    let cluster = TestCluster::one().await.armed().await;
-    cluster.platform.create("s1").await;
-    let echo = Echo::start().await;
-    let gateway = gateway(cluster.api().base(), &echo).await;
+    let (cluster, _echo, gateway) = one_session(Timings::STEADY, LONG_SILENCE).await;
     let mut ann = User::arrive(&gateway, "s1", "rude").await;
     ann.hear().await.unwrap();
     assert_eq!(ann.hear().await, Err(4001));

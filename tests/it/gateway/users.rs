@@ -5,9 +5,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::world::{Echo, User, gateway};
+use super::world::{Echo, LONG_SILENCE, SILENCE, User, gateway, gateway_after, one_session};
 use crate::sessions::steps::asleep;
-use crate::support::{SOON, TestCluster, Timings, eventually, throughout};
+use crate::support::{SOON, TestCluster, Timings, eventually};
 
 #[tokio::test]
 async fn a_user_wakes_a_sleeping_session_is_let_in_when_it_runs_and_leaves_one_closed_row() {
@@ -32,15 +32,7 @@ async fn a_user_wakes_a_sleeping_session_is_let_in_when_it_runs_and_leaves_one_c
 
 #[tokio::test]
 async fn a_session_sleeps_between_two_users_and_neither_notices() {
-    let cluster = TestCluster::builder()
-        .timings(Timings::SHORT)
-        .start()
-        .await
-        .armed()
-        .await;
-    cluster.platform.create("s1").await;
-    let echo = Echo::start().await;
-    let gateway = gateway(cluster.api().base(), &echo).await;
+    let (cluster, _echo, gateway) = one_session(Timings::SHORT, LONG_SILENCE).await;
     let mut ann = User::enter(&gateway, "s1").await;
     // Longer than the window and the idle timeout: only heartbeats keep it awake.
     let stay = tokio::time::sleep(2 * (Timings::SHORT.window + Timings::SHORT.idle_timeout));
@@ -70,15 +62,7 @@ async fn who_may_not_come_in_hears_why_by_close_code() {
 
 #[tokio::test]
 async fn whoever_is_in_a_session_that_ends_is_sent_away_for_good() {
-    let cluster = TestCluster::builder()
-        .timings(Timings::SHORT)
-        .start()
-        .await
-        .armed()
-        .await;
-    cluster.platform.create("s1").await;
-    let echo = Echo::start().await;
-    let gateway = gateway(cluster.api().base(), &echo).await;
+    let (cluster, _echo, gateway) = one_session(Timings::SHORT, LONG_SILENCE).await;
     let mut ann = User::enter(&gateway, "s1").await;
     cluster.platform.delete("s1").await;
     assert_eq!(ann.hear().await, Err(4410));
@@ -89,7 +73,7 @@ async fn a_user_who_answers_no_ping_any_more_is_gone_and_one_who_only_listens_is
     let cluster = TestCluster::one().await.armed().await;
     cluster.platform.create_many("s", 2).await;
     let echo = Echo::start().await;
-    let gateway = gateway(cluster.api().base(), &echo).await;
+    let gateway = gateway_after(SILENCE, cluster.api().base(), &echo).await;
     // Sockets that nobody reads answer nothing, as a laptop that was closed.
     let _gone = User::enter(&gateway, "s-0").await;
     let mut listens = User::enter(&gateway, "s-1").await;
@@ -164,19 +148,37 @@ async fn a_gateway_that_goes_sends_its_users_elsewhere_and_closes_all_with_one_c
 
 #[tokio::test]
 async fn nobody_stays_outside_because_the_service_is_away_and_all_are_counted_when_it_is_back() {
-    let cluster = TestCluster::builder().fault_proxies().start().await.armed().await;
+    // Between two attempts of the gateway lies half a window at most, once it has been told the window.
+    let timings = Timings {
+        interval: Duration::from_secs(5),
+        window: Duration::from_secs(20),
+        ..Timings::STEADY
+    };
+    let cluster = TestCluster::builder()
+        .fault_proxies()
+        .timings(timings)
+        .start()
+        .await
+        .armed()
+        .await;
     cluster.platform.create("s1").await;
     let echo = Echo::start().await;
-    cluster.proxies().redis.set(crate::support::proxy::Fault::Cut);
     let gateway = gateway(cluster.api().base(), &echo).await;
+    User::enter(&gateway, "s1").await.leave().await;
+    cluster.api().ended("s1", 1).await;
+    cluster.proxies().redis.set(crate::support::proxy::Fault::Cut);
     let mut ann = User::enter(&gateway, "s1").await;
     ann.talk().await.unwrap();
     cluster.proxies().redis.set(crate::support::proxy::Fault::Pass);
-    eventually(SOON, "it is opened", async || {
+    // She talks meanwhile: whoever says nothing and answers no ping is gone.
+    let counted = eventually(SOON, "she is counted", async || {
         let path = "/v1/sessions/s1/connections/count";
         let answer = cluster.api().get(path).await;
-        answer.body["active_connections"] == 1
-    })
-    .await;
-    throughout(Duration::from_millis(300), "still in", async || ann.talk().await).await;
+        if answer.body["active_connections"] == 1 {
+            Ok(())
+        } else {
+            Err(answer)
+        }
+    });
+    assert_eq!(ann.talk_until(counted).await, Ok(()));
 }

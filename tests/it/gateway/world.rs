@@ -17,10 +17,12 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use crate::support::SOON;
+use crate::support::{SOON, TestCluster, Timings};
 
-/// After how long without a word a user is gone.
+/// After how long without a word a user is gone, where that is what a test is about.
 pub(super) const SILENCE: Duration = Duration::from_secs(3);
+/// Elsewhere: users of a test may stand still while it looks at something else.
+pub(super) const LONG_SILENCE: Duration = Duration::from_secs(60);
 
 /// Answers every text with itself, the first one after the path it was asked by.
 pub(super) struct Echo {
@@ -100,17 +102,36 @@ async fn behave(manner: &str, socket: &mut WebSocket, first: &str) -> Result<(),
 
 /// A gateway before the echo, asking the service at this address.
 pub(super) async fn gateway(tracker_url: &str, echo: &Echo) -> Gateway {
+    gateway_after(LONG_SILENCE, tracker_url, echo).await
+}
+
+/// The same, for which users are gone after so long without a word.
+pub(super) async fn gateway_after(silence: Duration, tracker_url: &str, echo: &Echo) -> Gateway {
     let tracker = Tracker::builder(tracker_url).gateway("gw-test").build().unwrap();
     let settings = Settings {
         backend: Some(echo.url.clone()),
         user_header: "x-user".to_owned(),
         patience: SOON,
-        silence: SILENCE,
+        silence,
         origins: Vec::new(),
     };
     Gateway::start("127.0.0.1:0".parse().unwrap(), tracker, settings)
         .await
         .unwrap()
+}
+
+/// An armed installation with the session `s1`, its echo, and a gateway before it.
+pub(super) async fn one_session(timings: Timings, silence: Duration) -> (TestCluster, Echo, Gateway) {
+    let cluster = TestCluster::builder()
+        .timings(timings)
+        .start()
+        .await
+        .armed()
+        .await;
+    cluster.platform.create("s1").await;
+    let echo = Echo::start().await;
+    let gateway = gateway_after(silence, cluster.api().base(), &echo).await;
+    (cluster, echo, gateway)
 }
 
 /// A user's socket.

@@ -9,6 +9,10 @@ use super::{SOON, eventually};
 /// Nodes of a cluster of its own.
 pub(super) const NODES: usize = 3;
 pub(super) const SLOTS: usize = 16384;
+const NODE: Kind = Kind {
+    is_node: true,
+    has_own_clock: false,
+};
 
 impl Redis {
     /// Makes a cluster of the nodes, which have nothing in common yet.
@@ -72,13 +76,9 @@ impl Redis {
 
     /// Gives each node of a cluster a replica; primaries are replaced after two seconds from now on.
     pub(crate) async fn follow_all(&mut self) {
-        let kind = Kind {
-            is_node: true,
-            has_own_clock: false,
-        };
         let ids: Vec<String> = self.get_each(&["CLUSTER", "MYID"]).await;
         for id in &ids {
-            let replica = Server::start(kind).await;
+            let replica = Server::start(NODE).await;
             let (url, port, bus_port) = (
                 replica.url(),
                 replica.port.to_string(),
@@ -142,30 +142,59 @@ impl Redis {
         .await;
     }
 
-    /// Moves the keys of one slot of a cluster to another node, but not the slot; gives the url of the node they are at.
-    pub(crate) async fn half_move(&self, key: &str) -> String {
+    /// A further node of a cluster, which serves nothing yet and which every other node knows.
+    pub(crate) async fn grow(&self) -> Server {
+        let node = Server::start(NODE).await;
+        let (port, bus_port) = (node.port.to_string(), node.bus_port.to_string());
+        let meet = ["CLUSTER", "MEET", "127.0.0.1", &port, &bus_port];
+        ask(&self.nodes[0], &meet).await.unwrap();
+        let id: String = text(&node.url(), &["CLUSTER", "MYID"]).await;
+        eventually(
+            SOON,
+            "every node knows it, and it knows itself whole",
+            async || {
+                let known: Vec<String> = self.get_each(&["CLUSTER", "NODES"]).await;
+                let info = text(&node.url(), &["CLUSTER", "INFO"]).await;
+                known.iter().all(|nodes| nodes.contains(&id)) && info.contains("cluster_state:ok")
+            },
+        )
+        .await;
+        node
+    }
+
+    /// Moves the keys of one slot of a cluster to another node, but not the slot.
+    pub(crate) async fn half_move(&self, key: &str, target: &str) {
         let slot = slot_of(key.as_bytes());
-        let from = usize::from(slot) * self.nodes.len() / SLOTS;
-        let to = (from + 1) % self.nodes.len();
-        let (source, target) = (&self.nodes[from], &self.nodes[to]);
-        let ids: Vec<String> = self.get_each(&["CLUSTER", "MYID"]).await;
+        let source = &self.nodes[usize::from(slot) * self.nodes.len() / SLOTS];
         let number = slot.to_string();
-        ask(target, &["CLUSTER", "SETSLOT", &number, "IMPORTING", &ids[from]])
+        let from = text(source, &["CLUSTER", "MYID"]).await;
+        let to = text(target, &["CLUSTER", "MYID"]).await;
+        ask(target, &["CLUSTER", "SETSLOT", &number, "IMPORTING", &from])
             .await
             .unwrap();
-        ask(source, &["CLUSTER", "SETSLOT", &number, "MIGRATING", &ids[to]])
+        ask(source, &["CLUSTER", "SETSLOT", &number, "MIGRATING", &to])
             .await
             .unwrap();
         let keys = ask(source, &["CLUSTER", "GETKEYSINSLOT", &number, "1000"])
             .await
             .unwrap();
         let keys: Vec<String> = redis::from_redis_value(keys).unwrap();
-        let port = self.servers[to].port.to_string();
-        let mut words = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
+        let (_, port) = target.rsplit_once(':').unwrap();
+        let mut words = vec!["MIGRATE", "127.0.0.1", port, "", "0", "5000", "KEYS"];
         words.extend(keys.iter().map(String::as_str));
         ask(source, &words).await.unwrap();
-        target.clone()
     }
+
+    /// The url of a node that does not serve this key.
+    pub(crate) fn another_node(&self, key: &str) -> String {
+        let owner = usize::from(slot_of(key.as_bytes())) * self.nodes.len() / SLOTS;
+        self.nodes[(owner + 1) % self.nodes.len()].clone()
+    }
+}
+
+/// An answer that is text.
+async fn text(url: &str, words: &[&str]) -> String {
+    redis::from_redis_value(ask(url, words).await.unwrap()).unwrap()
 }
 
 pub(super) fn cluster_url(ports: &[u16]) -> String {
@@ -174,7 +203,7 @@ pub(super) fn cluster_url(ports: &[u16]) -> String {
 }
 
 /// The slot of a key.
-pub(super) fn slot_of(key: &[u8]) -> u16 {
+pub(crate) fn slot_of(key: &[u8]) -> u16 {
     let text = String::from_utf8_lossy(key);
     let tag = text.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
     let tag = tag.map_or(&*text, |(tag, _)| tag);
