@@ -18,7 +18,7 @@ pub const POINTS: [&str; 6] = [
 ];
 
 /// Rules that can be broken, and how.
-pub const BROKEN: [(&str, &str); 6] = [
+pub const BROKEN: [(&str, &str); 8] = [
     (
         "patch-without-version",
         "a patch carries no resourceVersion, so it never conflicts",
@@ -42,6 +42,14 @@ pub const BROKEN: [(&str, &str); 6] = [
     (
         "replica-clock",
         "scripts get the given number of milliseconds by which this replica's clock is wrong",
+    ),
+    (
+        "stamp-wrong-by",
+        "stamps of heartbeats are wrong by the given number of milliseconds",
+    ),
+    (
+        "stamp-at-its-word",
+        "stamps are not checked, and may lower a score",
     ),
 ];
 

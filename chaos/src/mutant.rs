@@ -47,7 +47,7 @@ const NONE: Mutant = Mutant {
 };
 
 /// All of them.
-pub const ALL: [Mutant; 12] = [
+pub const ALL: [Mutant; 13] = [
     Mutant {
         name: "no_resource_version",
         broken: "patches carry no resourceVersion",
@@ -133,19 +133,21 @@ pub const ALL: [Mutant; 12] = [
         broken: "a heartbeat adds the connection it does not find",
         noticed: "a heartbeat after the close is taken",
         invariants: &[3, 9],
-        scripts: &[
-            (
-                "connection_heartbeat.lua",
-                "'XX', 'CH', score, ids[i])",
-                "'CH', score, ids[i])",
-            ),
-            (
-                "connection_heartbeat.lua",
-                "'XX', 'CH', score, ids[i], ",
-                "'CH', score, ids[i], ",
-            ),
-        ],
+        scripts: &[(
+            "connection_heartbeat.lua",
+            "'XX', 'CH', score, id)",
+            "'CH', score, id)",
+        )],
         kinds: &[Kind::LinkDelay],
+        ..NONE
+    },
+    Mutant {
+        name: "stamp_at_its_word",
+        broken: "a heartbeat with a stamp older than the window is acknowledged, and may lower a score",
+        noticed: "connections that beat in time are expired",
+        invariants: &[1, 3, 9],
+        failpoints: &["stamp-at-its-word=return", "stamp-wrong-by=return(-8000)"],
+        kinds: &[Kind::ReplicaKill],
         ..NONE
     },
     Mutant {

@@ -2,7 +2,10 @@
 -- is connected, and given up when nobody is.
 if record.state == 'waking' then
   local limit_at = (instant('due_at', 900000) or instant('since', 0)) + settings.start_limit_ms
-  if holding and limit_at <= now then
+  -- One whose entry is still there queues for a slot, or is tried again by itself: filed anew it would lose its place, and a
+  -- queue longer than the limit would never end.
+  local is_filed = live > 0 and redis.call('ZSCORE', wakes_key, wake_member(record.generation))
+  if (holding or is_filed) and limit_at <= now then
     -- Time that nobody saw pass is not held against a wake that was on its way.
     set('due_at', now)
     limit_at = now + settings.start_limit_ms

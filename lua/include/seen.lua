@@ -1,4 +1,4 @@
--- Included by session_review: tells Postgres who was last seen when, for connections older than 5 minutes and about
+-- Included by session_review and session_skim: tells Postgres who was last seen when, for connections older than 5 minutes and about
 -- every 5 minutes, so that a restore and true ends know it. The deadline of this look was set two windows after the
 -- newest heartbeat at the last one (or sooner, where its activity is kept alive): when another five minutes began since then, it is time.
 local ahead = settings.window_ms * 2

@@ -79,7 +79,7 @@ impl Protocol {
         state.snapshot = None;
         for connection in &mut state.connections {
             *connection = match *connection {
-                Connection::Live | Connection::Provisional => Connection::Lost,
+                Connection::Live | Connection::Misled | Connection::Provisional => Connection::Lost,
                 Connection::Silent => Connection::Ended,
                 other => other,
             };
@@ -106,7 +106,7 @@ impl Protocol {
         state.redis.may_lack_marks = self.rules.failover_holds;
         for (connection, kept) in state.connections.iter_mut().zip(snapshot.connections) {
             *connection = match (*connection, kept) {
-                (Connection::Live, Connection::NotOpened) => Connection::Lost,
+                (Connection::Live | Connection::Misled, Connection::NotOpened) => Connection::Lost,
                 (Connection::Silent, Connection::NotOpened) => Connection::Ended,
                 (Connection::Ended | Connection::Silent, Connection::Live | Connection::Silent) => {
                     Connection::Silent

@@ -75,6 +75,14 @@ rules! {
     /// Confirmations keep the generation. Raised, the object stays below it, and nothing is recognised as our own write.
     confirmations_keep_the_generation,
 
+    // Stamps: the time of Redis as a replica estimates it, sent with a heartbeat in place of a script.
+
+    /// A stamp only raises. Without it one from a replica that stood still makes a live connection silent.
+    stamps_only_raise,
+    /// A heartbeat is acknowledged only if the clock of Redis, read right behind it on the same connection, agrees with its stamp.
+    /// Without it a gateway is told of a refresh that was none.
+    stamps_are_checked,
+
     // Settling.
 
     /// A hibernation settles only with the generation that acted. Without it the answer to an old one ends a newer wake.

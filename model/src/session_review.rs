@@ -66,9 +66,11 @@ impl Protocol {
             return;
         }
         for connection in &mut state.connections {
-            if *connection == Connection::Silent {
-                *connection = Connection::Ended;
-            }
+            *connection = match *connection {
+                Connection::Silent => Connection::Ended,
+                Connection::Misled => Connection::Lost,
+                other => other,
+            };
         }
     }
 
@@ -81,13 +83,18 @@ impl Protocol {
         state.sweepers[sweeper] = Sweeper::Decided { generation };
     }
 
-    /// `include/overdue_wake.lua`: a wake past its start limit is tried again while somebody is connected, else given up.
+    /// `include/overdue_wake.lua`: a wake past its start limit that the platform took is tried again while somebody is connected;
+    /// given up while nobody is.
     pub(crate) fn overdue_wake(&self, state: &mut State) {
         let record = state.redis.record.expect("only a waking session is overdue");
         if self.rules.giving_up_waits_for_the_silent {
             self.expire(state);
         }
         if self.live_count(state) > 0 {
+            // It queues, or is tried again by itself.
+            if state.redis.wake_entry == Some(record.generation) {
+                return;
+            }
             let generation = if self.rules.retry_takes_the_next_generation {
                 self.next_generation(state)
             } else {

@@ -69,6 +69,8 @@ pub enum Connection {
     Live,
     /// In Redis, its last heartbeat older than the window.
     Silent,
+    /// The same, though its gateway was told that it was refreshed: what rules about stamps keep from happening.
+    Misled,
     /// Alive at its gateway, acknowledged once, and lost by Redis.
     Lost,
     /// The same, brought back from Postgres: it counts during the hold, and no heartbeat finds it.
@@ -177,13 +179,13 @@ impl Connection {
     /// Somebody is connected, whether Redis knows it or not.
     #[must_use]
     pub const fn has_user(self) -> bool {
-        matches!(self, Self::Live | Self::Lost | Self::Provisional)
+        matches!(self, Self::Live | Self::Misled | Self::Lost | Self::Provisional)
     }
 
     /// It is a member of `ct:{t}:connections:<sid>`.
     #[must_use]
     pub const fn is_member(self) -> bool {
-        matches!(self, Self::Live | Self::Silent | Self::Provisional)
+        matches!(self, Self::Live | Self::Silent | Self::Misled | Self::Provisional)
     }
 }
 

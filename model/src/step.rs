@@ -17,6 +17,8 @@ pub enum Step {
     FallSilent(usize),
     /// A heartbeat after the window.
     ConnectionHeartbeat(usize),
+    /// A heartbeat with a stamp older than the window, from a replica that stood still.
+    LateStamp(usize),
     /// A row of Postgres comes back.
     SessionRestore(usize),
     /// The hold is over.
@@ -92,6 +94,7 @@ impl Step {
                 | Self::ConnectionClose(_)
                 | Self::FallSilent(_)
                 | Self::ConnectionHeartbeat(_)
+                | Self::LateStamp(_)
                 | Self::SessionRestore(_)
                 | Self::OverdueWake
                 | Self::Crash(_)
@@ -133,6 +136,9 @@ impl fmt::Display for Step {
             Self::FallSilent(one) => write!(formatter, "connection {}: silent for a window", one + 1),
             Self::ConnectionHeartbeat(one) => {
                 write!(formatter, "connection {}: connection_heartbeat, late", one + 1)
+            }
+            Self::LateStamp(one) => {
+                write!(formatter, "connection {}: a stamp older than the window", one + 1)
             }
             Self::SessionRestore(one) => write!(formatter, "connection {}: session_restore", one + 1),
             Self::HoldEnds => write!(formatter, "the hold ends"),

@@ -84,6 +84,7 @@ impl Protocol {
             Step::ConnectionClose(one) => self.connection_close(state, one),
             Step::FallSilent(one) => self.fall_silent(state, one),
             Step::ConnectionHeartbeat(one) => self.connection_heartbeat(state, one),
+            Step::LateStamp(one) => self.late_stamp(state, one),
             Step::SessionRestore(one) => self.session_restore(state, one),
             Step::HoldEnds => state.redis.is_holding = false,
             Step::MarkRunsOut(token) => self.acting_over(state, Some(token)),

@@ -30,8 +30,21 @@ impl Protocol {
                 Connection::Live => {
                     steps.push(Step::ConnectionClose(one));
                     steps.push(Step::FallSilent(one));
+                    if !self.rules.stamps_only_raise {
+                        steps.push(Step::LateStamp(one));
+                    }
                 }
-                Connection::Silent => steps.push(Step::ConnectionHeartbeat(one)),
+                // With the rules a late stamp changes nothing, so it is no step.
+                Connection::Silent => {
+                    steps.push(Step::ConnectionHeartbeat(one));
+                    if !self.rules.stamps_are_checked {
+                        steps.push(Step::LateStamp(one));
+                    }
+                }
+                Connection::Misled => {
+                    steps.push(Step::ConnectionClose(one));
+                    steps.push(Step::ConnectionHeartbeat(one));
+                }
                 Connection::Lost => {
                     if is_known {
                         steps.push(Step::ConnectionOpenAgain(one));

@@ -74,6 +74,14 @@ without! {
         generations_are_lifted, Size { annotations: 1, ..ONE }, EveryRunEndsRight;
 }
 
+// Stamps.
+without! {
+    a_stamp_of_a_replica_that_stood_still_takes_a_live_connection_for_silent:
+        stamps_only_raise, ONE, NoneDecidedAgainstAUser;
+    a_stamp_that_nobody_checks_is_acknowledged_and_refreshes_nothing:
+        stamps_are_checked, ONE, NoneDecidedAgainstAUser;
+}
+
 // Waking.
 without! {
     a_wake_that_is_not_durable_dies_with_its_process:

@@ -88,8 +88,12 @@ impl Observer {
 
     /// Observes again where the record has seen another version than the watch.
     pub async fn compare(&self, session: &SessionId, seen: &str) {
-        let shown = self.lock_shown().get(session).cloned();
-        if let Some(object) = shown.filter(|object| object.version != seen) {
+        let shown = self
+            .lock_shown()
+            .get(session)
+            .filter(|object| object.version != seen)
+            .cloned();
+        if let Some(object) = shown {
             self.write(object).await;
         }
     }

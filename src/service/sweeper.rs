@@ -47,6 +47,8 @@ pub struct Sweeper {
     is_failing: bool,
     notice: Notice,
     brake: Brake,
+    /// Reviews tell what the activity on objects is kept alive by; a look does not.
+    keeps_activity: bool,
 }
 
 /// A session with something to do that the brakes have a say in.
@@ -82,6 +84,7 @@ impl Sweeper {
             acts: Arc::new(Semaphore::new(config.sweeper.sweeper_acts)),
             in_flight: InFlight::new(),
             is_failing: false,
+            keeps_activity: config.kubernetes.keeps_activity(),
         }
     }
 
@@ -140,9 +143,8 @@ impl Sweeper {
             ..Demand::default()
         };
         let look = Grant::look(self.brake.wait_ms());
-        let due = swept.into_iter().flat_map(|swept| swept.due);
-        let due: Vec<_> = due.map(|session| (session, look)).collect();
-        self.metrics().due.inc_by(due.len() as u64);
+        let due = self.skim(swept).await;
+        let due = due.into_iter().map(|session| (session, look)).collect();
         let wanting = self.review(due, term, leadership).await;
         demand.expire = wanting.iter().map(|wanting| u64::from(wanting.stale)).sum();
         demand.hibernate = wanting.iter().map(|wanting| u64::from(wanting.is_ready)).sum();
@@ -169,6 +171,27 @@ impl Sweeper {
             all.push(swept);
         }
         Ok(Some(all))
+    }
+
+    /// Looks at all that is due; gives what has to be reviewed. Most sessions have somebody in them, and nothing else to be
+    /// done; a review of each would be what the sweep costs.
+    async fn skim(&self, swept: Vec<SweptPartition>) -> Vec<SessionId> {
+        let due = swept.into_iter().map(|swept| (swept.partition, swept.due));
+        let due: Vec<_> = due.filter(|(_, due)| !due.is_empty()).collect();
+        self.metrics()
+            .due
+            .inc_by(due.iter().map(|(_, due)| due.len() as u64).sum());
+        if self.keeps_activity {
+            return due.into_iter().flat_map(|(_, due)| due).collect();
+        }
+        let skimmed = self.store.session_skim_many(due).await;
+        self.metrics()
+            .reviews
+            .add(ReviewResult::Healthy, skimmed.healthy.len());
+        for (session, version) in &skimmed.healthy {
+            self.observer.compare(session, version).await;
+        }
+        skimmed.left
     }
 
     /// Reviews, each session with what it may do; gives those that would do more than they may.

@@ -24,6 +24,10 @@ use crate::telemetry::metrics::WakeStep;
 /// How long one process may work on an entry alone; when it dies, the leader takes it after this.
 const CLAIM_MS: u64 = 15_000;
 const CLAIM: Duration = Duration::from_millis(CLAIM_MS);
+/// How much longer one that queues is left alone for each place before it: far slower than any platform wakes. The queue
+/// calls it when its turn comes; the sweep finds it only where the queue was lost, and must not offer hundreds of
+/// thousands again and again.
+const PARK_PER_PLACE: Duration = Duration::from_millis(5);
 /// First back-off inside a claim; doubles, jittered.
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 /// Conflicts in a row that are answered by reading at once; beyond them somebody else is writing all the
@@ -107,7 +111,7 @@ impl Waker {
                 Placed::Started
             }
             Ok(Slot::Queued(place)) => {
-                self.park(entry.clone());
+                self.park(entry.clone(), place);
                 Placed::Queued(place)
             }
             // The entry is in Redis: the leader finds it when Redis answers again.
@@ -149,10 +153,12 @@ impl Waker {
     }
 
     /// Claimed while it waits: else every sweep would offer it again.
-    fn park(&self, entry: WakeEntry) {
+    fn park(&self, entry: WakeEntry, place: u32) {
         let waker = self.clone();
+        let lasts = CLAIM + PARK_PER_PLACE.saturating_mul(place).min(LONGEST_ASKED);
+        let lasts_ms = u64::try_from(lasts.as_millis()).unwrap_or(CLAIM_MS);
         self.tasks.spawn("wake", async move {
-            if let Err(error) = waker.store.wake_claim(&entry, CLAIM_MS, false).await {
+            if let Err(error) = waker.store.wake_claim(&entry, lasts_ms, false).await {
                 tracing::debug!(session = %entry.session, %error, "a waiting wake could not be parked");
             }
         });

@@ -7,6 +7,7 @@ mod acting;
 mod brake;
 mod call;
 mod census;
+mod clock;
 mod cluster;
 mod code;
 mod connection;
@@ -23,6 +24,7 @@ mod links;
 mod observe;
 mod partition;
 mod record;
+mod refresh;
 mod reply;
 mod restore;
 mod script;
@@ -30,8 +32,10 @@ mod send;
 mod sentinel;
 mod session;
 mod settings;
+mod skim;
 mod slot;
 mod source;
+mod stamp;
 mod stats;
 mod wake;
 
@@ -55,6 +59,7 @@ pub use restore::{OpenRow, Restored};
 pub use script::{Script, all as scripts};
 pub use session::{Confirmation, Grant, Heartbeats, Review, ReviewOutcome};
 pub use settings::Settings;
+pub use skim::Skimmed;
 pub use slot::{Called, Slot};
 pub use stats::{ConnectionReading, GatewayList, LeaseHolder, PartitionStats};
 pub use wake::{Claim, Shown, WakeConfirmation, WakeEntry, WakeFailure};
@@ -83,6 +88,10 @@ impl RedisStore {
     /// [`StoreError::Conflict`] when the URL cannot be read.
     pub fn new(config: &Config, metrics: &Metrics) -> Result<Self, StoreError> {
         let keys = Keys::new(&config.redis.redis_prefix);
+        let names = scripts()
+            .into_iter()
+            .map(|script| script.name)
+            .chain([stamp::DOING]);
         let links = Links::new(
             &config.redis,
             Settings::new(config),
@@ -93,7 +102,7 @@ impl RedisStore {
             links: Arc::new(links),
             keys: Arc::new(keys),
             wait_replicas: config.redis.redis_wait_replicas,
-            script_metrics: Arc::new(metrics.redis.scripts(scripts().iter().map(|script| script.name))),
+            script_metrics: Arc::new(metrics.redis.scripts(names)),
             metrics: metrics.clone(),
             window_ms: i64::try_from(config.session.window.as_millis()).unwrap_or(i64::MAX),
         })

@@ -4,4 +4,5 @@ mod input;
 mod life;
 mod limit;
 mod model;
+mod stamps;
 mod unknown;

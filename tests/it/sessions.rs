@@ -6,4 +6,5 @@ mod intents;
 mod on_time;
 mod refused;
 mod restraint;
+mod skim;
 pub(crate) mod steps;

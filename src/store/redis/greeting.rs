@@ -5,13 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use deadpool_redis::redis;
+use deadpool_redis::redis::Value;
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use futures_util::future::BoxFuture;
 
+use super::clock::ServerClock;
 use super::error::store_error;
 use super::layout::{self, Agreement};
 use super::link::{Link, Server};
+use super::reply;
 use super::settings::Settings;
+use super::source::unavailable;
 use crate::store::StoreError;
 use crate::telemetry::metrics::{Connect, RedisMetrics};
 
@@ -73,11 +77,16 @@ impl Greeting {
         for section in SECTIONS {
             question.cmd("INFO").arg(section);
         }
-        let answers: Vec<String> = question
+        question.cmd("TIME");
+        let mut answers: Vec<Value> = question
             .query_async(&mut connection)
             .await
             .map_err(|error| store_error(DOING, error))?;
-        let info = answers.concat();
+        let now = answers.pop().as_ref().and_then(reply::micros);
+        let clock = ServerClock::new(now.ok_or_else(|| unavailable(DOING, "TIME was not answered"))?);
+        let info: String = redis::from_redis_value::<Vec<String>>(Value::Array(answers))
+            .map_err(|error| store_error(DOING, error.into()))?
+            .concat();
         let field = |name: &str| {
             info.lines()
                 .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
@@ -102,7 +111,7 @@ impl Greeting {
             self.note_change();
         }
         let settings = Arc::from(self.settings.pack(field("run_id")));
-        Ok(Link::new(connection, settings, can_wait_aof))
+        Ok(Link::new(connection, settings, can_wait_aof, clock))
     }
 
     async fn agree(&self, connection: &mut MultiplexedConnection) -> Result<(), StoreError> {

@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::clock::ServerClock;
 use super::source::Source;
 use crate::store::StoreError;
 
@@ -43,15 +44,22 @@ pub(super) struct Link {
     pub(super) settings: Arc<str>,
     /// Whether the server writes an append-only file and can be waited for it (7.2).
     pub(super) can_wait_aof: bool,
+    pub(super) clock: Arc<ServerClock>,
     is_broken: Arc<AtomicBool>,
 }
 
 impl Link {
-    pub(super) fn new(connection: MultiplexedConnection, settings: Arc<str>, can_wait_aof: bool) -> Self {
+    pub(super) fn new(
+        connection: MultiplexedConnection,
+        settings: Arc<str>,
+        can_wait_aof: bool,
+        clock: ServerClock,
+    ) -> Self {
         Self {
             connection,
             settings,
             can_wait_aof,
+            clock: Arc::new(clock),
             is_broken: Arc::new(AtomicBool::new(false)),
         }
     }

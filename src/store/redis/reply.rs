@@ -94,6 +94,13 @@ fn kind(value: Option<&Value>) -> &'static str {
     }
 }
 
+/// An answer of TIME, in microseconds.
+pub(super) fn micros(answer: &Value) -> Option<i64> {
+    let Value::Array(parts) = answer else { return None };
+    let part = |at: usize| integer(parts.get(at));
+    Some(part(0)? * 1_000_000 + part(1)?)
+}
+
 /// An integer, or a text that is one.
 pub(super) fn integer(value: Option<&Value>) -> Option<i64> {
     match value? {

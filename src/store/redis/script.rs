@@ -52,6 +52,7 @@ scripts! {
     CONNECTION_READ = "connection_read";
     SESSION_READ = "session_read";
     SESSION_CENSUS = "session_census";
+    SESSION_SKIM = "session_skim";
     SESSION_REVIEW = "session_review";
     SESSION_CONFIRM = "session_confirm";
     SESSION_SETTLE = "session_settle";

@@ -9,6 +9,8 @@ const SWEEP_SECONDS: [f64; 10] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25,
 label::labels! {
     /// What a review came to.
     pub enum ReviewResult("outcome") {
+        /// It runs, and everybody in it was heard of: no review was needed.
+        Healthy = "healthy",
         /// Decided: it is put to sleep.
         Hibernate = "hibernate",
         /// It would be, in mode act.

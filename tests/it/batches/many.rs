@@ -6,7 +6,6 @@ use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 
 use super::{key, rejected, started};
-use crate::support::redis::is_on_clusters;
 use crate::support::user;
 
 #[tokio::test]
@@ -155,7 +154,7 @@ async fn duplicates_inside_a_batch_are_each_answered() {
     );
 }
 
-/// Two of one session are refreshed by one command: whichever of them is unknown, it alone is told so.
+/// Those of one session are refreshed by one command: whichever of them is unknown, it alone is told so.
 #[tokio::test]
 async fn of_several_connections_of_one_session_each_is_judged_by_itself() {
     let cluster = started(5).await;
@@ -182,33 +181,4 @@ async fn of_several_connections_of_one_session_each_is_judged_by_itself() {
         .map(|(session, id)| (key(session, id), "not_tracked".to_owned()))
         .collect();
     assert_eq!(rejected(&answer), wanted);
-}
-
-#[tokio::test]
-async fn a_batch_over_many_partitions_is_a_call_on_each_connection_where_one_server_has_them_all() {
-    const SESSIONS: usize = 200;
-    let cluster = started(SESSIONS).await;
-    let item = json!([{ "id": "c", "user_id": "ann" }]);
-    let opens: serde_json::Map<_, _> = (0..SESSIONS)
-        .map(|number| (format!("s-{number}"), item.clone()))
-        .collect();
-    cluster.api().batch("open", &json!(opens)).await.expect(200);
-    let beats: serde_json::Map<_, _> = (0..SESSIONS)
-        .map(|number| (format!("s-{number}"), json!(["c"])))
-        .collect();
-    let calls = async || {
-        let script = "script=\"connection_heartbeat\"";
-        cluster.replicas[0]
-            .counter("tracker_redis_calls_total", script)
-            .await
-    };
-    let before = calls().await;
-    let answer = cluster.api().batch("heartbeat", &json!(beats)).await.expect(200);
-    assert_eq!(answer.body["accepted"], SESSIONS, "{}", answer.body);
-    let made = calls().await - before;
-    if is_on_clusters() {
-        assert!((100..=200).contains(&made), "{made} calls: one of each partition");
-    } else {
-        assert!((1..=2).contains(&made), "{made} calls over two connections");
-    }
 }

@@ -1,0 +1,78 @@
+//! The look at many due sessions at once that finds most of them as they should be.
+
+use deadpool_redis::redis::Value;
+
+use super::RedisStore;
+use super::call::Call;
+use super::keys::{Partition, PartitionKey, SessionKey};
+use super::link::Lane;
+use super::reply::{self, Reply};
+use super::script::SESSION_SKIM;
+use crate::domain::SessionId;
+use crate::store::StoreError;
+
+/// Sessions of one call; a script blocks the server, and these take about a millisecond.
+const PER_CALL: usize = 100;
+
+/// What a look found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Skimmed {
+    /// Sessions that are as they should be, with the version of the object their record has seen.
+    pub healthy: Vec<(SessionId, String)>,
+    /// Sessions to be reviewed; those of a call that failed, too.
+    pub left: Vec<SessionId>,
+}
+
+impl RedisStore {
+    /// Looks at the sessions that are due in each of these partitions.
+    pub async fn session_skim_many(&self, due: Vec<(Partition, Vec<SessionId>)>) -> Skimmed {
+        let parts: Vec<(Partition, &[SessionId])> = due
+            .iter()
+            .flat_map(|(partition, sessions)| sessions.chunks(PER_CALL).map(|some| (*partition, some)))
+            .collect();
+        let calls = parts.iter().map(|(partition, some)| self.skim(*partition, some));
+        let answers = self.call_many(Lane::Own, calls.collect()).await;
+        let mut skimmed = Skimmed::default();
+        for ((_, some), answer) in parts.into_iter().zip(answers) {
+            if let Err(error) = answer.and_then(|value| read(value, some, &mut skimmed)) {
+                tracing::debug!(%error, "sessions could not be skimmed; each is reviewed");
+                skimmed.left.extend_from_slice(some);
+            }
+        }
+        skimmed
+    }
+
+    fn skim(&self, partition: Partition, sessions: &[SessionId]) -> Call {
+        let of_partition = [
+            PartitionKey::Guard,
+            PartitionKey::Deadlines,
+            PartitionKey::History,
+        ]
+        .map(|key| self.keys.of_partition(partition, key));
+        let of_sessions = sessions.iter().flat_map(|session| {
+            [SessionKey::Session, SessionKey::Connections, SessionKey::Details]
+                .map(|key| self.keys.within(partition, session, key))
+        });
+        let ids = serde_json::to_string(sessions).expect("ids are always JSON");
+        Call::new(&SESSION_SKIM, of_partition.into_iter().chain(of_sessions)).arg_str(&ids)
+    }
+}
+
+fn read(value: Value, sessions: &[SessionId], skimmed: &mut Skimmed) -> Result<(), StoreError> {
+    let mut reply = Reply::parse("session_skim", value)?;
+    let left = reply.list()?;
+    let versions = reply.texts()?;
+    let mut left = left
+        .iter()
+        .filter_map(|number| reply::integer(Some(number)))
+        .peekable();
+    let mut versions = versions.into_iter();
+    for (number, session) in (1_i64..).zip(sessions) {
+        if left.next_if_eq(&number).is_some() {
+            skimmed.left.push(session.clone());
+        } else if let Some(version) = versions.next() {
+            skimmed.healthy.push((session.clone(), version));
+        }
+    }
+    Ok(())
+}
