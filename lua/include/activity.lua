@@ -1,4 +1,4 @@
--- Included by session_review: when a session with somebody in it is looked at again. Where the activity on its object is
+-- Included by session_review and session_skim: when a session with somebody in it is looked at again. Where the activity on its object is
 -- kept alive (settings.activity) it is looked at each third of its idle timeout at least, and the answer carries its newest
 -- heartbeat and how much older the value there may be: so old that it lasts until the next look.
 local look_at = now

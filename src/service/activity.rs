@@ -24,6 +24,8 @@ const AT_ONCE: usize = 8;
 /// How long each has its place at least, so that at most 50 begin per second. With the default idle timeout of
 /// half an hour that is enough for 30,000 sessions in use.
 const PLACE: Duration = Duration::from_millis(160);
+/// Sessions that wait for a place at most; the next look at the others has them tried again.
+const MOST_WAITING: usize = 2_000;
 /// How long nothing is written after the API server refused it.
 const REFUSED_FOR: Duration = Duration::from_secs(600);
 /// How long what was written is remembered: until the watch shows it. Longer would believe it over the object.
@@ -69,7 +71,7 @@ impl Activity {
         if known.is_some_and(|known| newest_ms <= known || newest_ms - known < heartbeats.keep_ms) {
             return;
         }
-        if self.is_refused(&shown.session) {
+        if self.is_refused(&shown.session) || self.in_flight.len() >= MOST_WAITING {
             return;
         }
         let Some(begun) = self.in_flight.begin(&shown.session) else {

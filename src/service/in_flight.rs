@@ -25,6 +25,11 @@ impl<K: Hash + Eq + Clone> InFlight<K> {
         Self { keys: Arc::default() }
     }
 
+    /// How much is.
+    pub(super) fn len(&self) -> usize {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Begins the work of `key` unless it is in flight; it ends when the guard is dropped.
     pub(super) fn begin(&self, key: &K) -> Option<Begun<K>> {
         let is_new = self

@@ -4,6 +4,8 @@
 //! The watch is only the fast way. A failover can take back what an event had changed, and the event
 //! never comes again: so every review names the version the record has seen.
 
+mod together;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::StreamExt;
 use tokio::sync::Notify;
 
+use self::together::{Kind, together};
 use super::activity::Activity;
 use super::gone::{Asked, gone};
 use super::tell;
@@ -22,12 +25,14 @@ use crate::platform::{ListScope, Platform, PlatformError, PlatformEvent};
 use crate::store::StoreError;
 use crate::store::redis::{Heartbeats, Observation, Observed, RedisStore};
 
-/// Observations of one list written at once; each is one script call.
+/// Observations written at once; each is one script call.
 const AT_ONCE: usize = 64;
 /// Objects missing in a list that are asked for at once.
 const ASKED_AT_ONCE: usize = 16;
 /// Reasons of interruptions remembered; beyond it they are said again.
 const SAID: usize = 100;
+
+type Event = Result<PlatformEvent, PlatformError>;
 
 /// A version that is not newer than one the record has seen.
 struct Late {
@@ -75,9 +80,8 @@ impl Observer {
 
     /// Has the activity on the session's object kept alive, as far as the watch has shown the object.
     pub fn keep_activity(&self, session: &SessionId, heartbeats: Heartbeats) {
-        let shown = self.lock_shown().get(session).cloned();
-        if let Some(shown) = shown {
-            self.activity.keep(&shown, heartbeats);
+        if let Some(shown) = self.lock_shown().get(session) {
+            self.activity.keep(shown, heartbeats);
         }
     }
 
@@ -153,19 +157,16 @@ impl Observer {
         let mut lists: HashMap<ListScope, HashSet<SessionId>> = HashMap::new();
         let mut older: Vec<Late> = Vec::new();
         while let Some(chunk) = events.next().await {
-            for group in chunk.chunk_by(|a, b| is_listed(a) && is_listed(b)) {
-                if is_listed(&group[0]) {
-                    let objects: Vec<_> = group.iter().filter_map(listed).collect();
-                    for names in lists.values_mut() {
-                        names.extend(objects.iter().map(|object| object.session.clone()));
-                    }
-                    self.show(&objects);
-                    let writes = objects.into_iter().map(|object| self.write(object));
-                    let late = futures_util::future::join_all(writes).await;
-                    older.extend(late.into_iter().flatten());
-                    continue;
-                }
+            for group in together(&chunk, kind) {
                 match &group[0] {
+                    Ok(PlatformEvent::Listed(_)) => {
+                        for names in lists.values_mut() {
+                            names.extend(objects(group).map(|object| object.session.clone()));
+                        }
+                        let late = self.bring_in(group).await;
+                        older.extend(late.into_iter().flatten());
+                    }
+                    Ok(PlatformEvent::Changed(_)) => drop(self.bring_in(group).await),
                     Ok(PlatformEvent::ListStarted(scope)) => {
                         lists.insert(scope.clone(), HashSet::new());
                     }
@@ -174,16 +175,19 @@ impl Observer {
                         let named = lists.remove(scope).unwrap_or_default();
                         self.list_done(scope, &named, std::mem::take(&mut older)).await;
                     }
-                    Ok(PlatformEvent::Changed(object)) => {
-                        self.show(std::slice::from_ref(object));
-                        self.write(object.clone()).await;
-                    }
                     Ok(PlatformEvent::Deleted(object)) => self.deleted(object).await,
-                    Ok(PlatformEvent::Listed(_)) => {}
                     Err(error) => self.interrupted(error),
                 }
             }
         }
+    }
+
+    /// Shows and writes these at once; gives those that are older than what the record has seen.
+    async fn bring_in(&self, events: &[Event]) -> Vec<Option<Late>> {
+        let objects: Vec<PlatformObject> = objects(events).cloned().collect();
+        self.show(&objects);
+        let writes = objects.into_iter().map(|object| self.write(object));
+        futures_util::future::join_all(writes).await
     }
 
     /// Only the watch and its lists show: what is written late must not hide what was shown since.
@@ -320,13 +324,18 @@ impl Observer {
     }
 }
 
-fn is_listed(event: &Result<PlatformEvent, PlatformError>) -> bool {
-    matches!(event, Ok(PlatformEvent::Listed(_)))
+fn kind(event: &Event) -> Kind<'_> {
+    match event {
+        Ok(PlatformEvent::Listed(_)) => Kind::Listed,
+        Ok(PlatformEvent::Changed(object)) => Kind::Change(&object.session),
+        _ => Kind::Alone,
+    }
 }
 
-fn listed(event: &Result<PlatformEvent, PlatformError>) -> Option<PlatformObject> {
-    match event {
-        Ok(PlatformEvent::Listed(object)) => Some(object.clone()),
+/// What was listed, or changed.
+fn objects(events: &[Event]) -> impl Iterator<Item = &PlatformObject> {
+    events.iter().filter_map(|event| match event {
+        Ok(PlatformEvent::Listed(object) | PlatformEvent::Changed(object)) => Some(object),
         _ => None,
-    }
+    })
 }

@@ -25,7 +25,7 @@ use crate::domain::{Generation, SessionId};
 use crate::lease::{self, Leadership};
 use crate::lifecycle::Tasks;
 use crate::store::StoreError;
-use crate::store::redis::{Demand, Grant, RedisStore, Review, ReviewOutcome, SweptPartition};
+use crate::store::redis::{Demand, Grant, Healthy, RedisStore, Review, ReviewOutcome, SweptPartition};
 use crate::telemetry::chain;
 use crate::telemetry::metrics::{HibernationStep, ReviewResult, SweepMetrics};
 
@@ -47,8 +47,6 @@ pub struct Sweeper {
     is_failing: bool,
     notice: Notice,
     brake: Brake,
-    /// Reviews tell what the activity on objects is kept alive by; a look does not.
-    keeps_activity: bool,
 }
 
 /// A session with something to do that the brakes have a say in.
@@ -84,7 +82,6 @@ impl Sweeper {
             acts: Arc::new(Semaphore::new(config.sweeper.sweeper_acts)),
             in_flight: InFlight::new(),
             is_failing: false,
-            keeps_activity: config.kubernetes.keeps_activity(),
         }
     }
 
@@ -181,14 +178,19 @@ impl Sweeper {
         self.metrics()
             .due
             .inc_by(due.iter().map(|(_, due)| due.len() as u64).sum());
-        if self.keeps_activity {
-            return due.into_iter().flat_map(|(_, due)| due).collect();
-        }
         let skimmed = self.store.session_skim_many(due).await;
         self.metrics()
             .reviews
             .add(ReviewResult::Healthy, skimmed.healthy.len());
-        for (session, version) in &skimmed.healthy {
+        for Healthy {
+            session,
+            version,
+            heartbeats,
+        } in &skimmed.healthy
+        {
+            if let Some(heartbeats) = heartbeats {
+                self.observer.keep_activity(session, *heartbeats);
+            }
             self.observer.compare(session, version).await;
         }
         skimmed.left

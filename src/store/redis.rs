@@ -59,7 +59,7 @@ pub use restore::{OpenRow, Restored};
 pub use script::{Script, all as scripts};
 pub use session::{Confirmation, Grant, Heartbeats, Review, ReviewOutcome};
 pub use settings::Settings;
-pub use skim::Skimmed;
+pub use skim::{Healthy, Skimmed};
 pub use slot::{Called, Slot};
 pub use stats::{ConnectionReading, GatewayList, LeaseHolder, PartitionStats};
 pub use wake::{Claim, Shown, WakeConfirmation, WakeEntry, WakeFailure};

@@ -8,17 +8,29 @@ use super::keys::{Partition, PartitionKey, SessionKey};
 use super::link::Lane;
 use super::reply::{self, Reply};
 use super::script::SESSION_SKIM;
+use super::session::Heartbeats;
 use crate::domain::SessionId;
 use crate::store::StoreError;
 
 /// Sessions of one call; a script blocks the server, and these take about a millisecond.
 const PER_CALL: usize = 100;
 
+/// A session that is as it should be.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Healthy {
+    /// Which one.
+    pub session: SessionId,
+    /// Version of the object the record has seen; empty when none.
+    pub version: String,
+    /// Where the activity on its object is kept alive.
+    pub heartbeats: Option<Heartbeats>,
+}
+
 /// What a look found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Skimmed {
-    /// Sessions that are as they should be, with the version of the object their record has seen.
-    pub healthy: Vec<(SessionId, String)>,
+    /// Sessions that are as they should be.
+    pub healthy: Vec<Healthy>,
     /// Sessions to be reviewed; those of a call that failed, too.
     pub left: Vec<SessionId>,
 }
@@ -60,19 +72,27 @@ impl RedisStore {
 
 fn read(value: Value, sessions: &[SessionId], skimmed: &mut Skimmed) -> Result<(), StoreError> {
     let mut reply = Reply::parse("session_skim", value)?;
-    let left = reply.list()?;
-    let versions = reply.texts()?;
+    let (left, healthy) = (reply.list()?, reply.list()?);
     let mut left = left
         .iter()
         .filter_map(|number| reply::integer(Some(number)))
         .peekable();
-    let mut versions = versions.into_iter();
+    let mut healthy = healthy.chunks_exact(3);
     for (number, session) in (1_i64..).zip(sessions) {
         if left.next_if_eq(&number).is_some() {
             skimmed.left.push(session.clone());
-        } else if let Some(version) = versions.next() {
-            skimmed.healthy.push((session.clone(), version));
+            continue;
         }
+        let Some([Value::BulkString(version), newest_ms, keep_ms]) = healthy.next() else {
+            return Err(reply.unexpected());
+        };
+        let ms = |value| reply::integer(Some(value)).unwrap_or(0);
+        let (newest_ms, keep_ms) = (ms(newest_ms), ms(keep_ms));
+        skimmed.healthy.push(Healthy {
+            session: session.clone(),
+            version: String::from_utf8_lossy(version).into_owned(),
+            heartbeats: (newest_ms > 0).then_some(Heartbeats { newest_ms, keep_ms }),
+        });
     }
     Ok(())
 }
