@@ -11,8 +11,7 @@
 -- ARGV[1] settings JSON
 -- ARGV[2] session id
 -- ARGV[3] term of the caller
--- ARGV[4] grant JSON: expire (connections it may expire), hibernate (whether it may), wait_ms (when to look again
---   where it may not); what the brakes allow
+-- ARGV[4] grant JSON, what the brakes allow: expire (connections), hibernate (whether), wait_ms (else when to look again)
 -- Returns {code, generation, version seen, expired, stale left, is news (1: said for the first time since it is idle), newest
 --   heartbeat and how much older the activity on the object may be, ms (0, 0: not to be written)}: HIBERNATE: act on it; STALE: connections older than the
 --   window are left to expire; READY: it would be hibernated; or WAITING, WOULD_HIBERNATE, UNDONE, WAKE,
@@ -25,11 +24,12 @@ local settings, sid, term, grant = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV
 --@include guard
 --@include session
 --@include tombstones
+--@include seen
 if not record.state then
   redis.call('ZREM', deadlines_key, sid)
   return { SESSION_UNKNOWN }
 end
-local expired, stale, newest_ms, keep_ms = 0, 0, 0, 0
+local expired, stale, newest_ms, keep_ms, heard = 0, 0, 0, 0
 local function answer(code, is_news)
   return { code, record.generation, record.version or '', expired, stale, is_news and 1 or 0, newest_ms, keep_ms }
 end
@@ -52,7 +52,7 @@ end
 local live = live_count()
 if live > 0 and record.empty_since then unset('empty_since') end
 purge_tombstones()
---@include seen
+if live > 0 and is_to_tell(looked_at()) then tell_seen() end
 -- Only those that spoke within the window wake it: what a hold merely counts cannot be in a session at rest.
 local spoke = holding and redis.call('ZCOUNT', connections_key, '(' .. int(now - settings.window_ms), '+inf') or live
 local contested = record.state == 'hibernated' and (instant('contested_until', settings.contested_ms) or 0) > now

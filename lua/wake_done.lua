@@ -29,6 +29,8 @@ end
 if record.version and newer(record.version, version) then return { OLDER } end
 redis.call('ZREM', wakes_key, wake_member(generation))
 redis.call('HDEL', session_key, 'error', 'error_kind')
+-- From here on it is up to the platform: its start limit counts from now, however long the wake had queued.
+set('due_at', now)
 if shown ~= '' then
   -- The object carries no generation: that ours was accepted is kept here. Where nothing changed no event will come.
   -- Its probe may have succeeded before it was known here that the version is ours.

@@ -1,12 +1,13 @@
--- Included by session_review: a waking session; past its start limit it is tried again while somebody
--- is connected, and given up when nobody is.
+-- Included by session_review: a waking session; past its start limit (that of its wake, not of its place in the queue) it is
+-- tried again while somebody is connected, and given up when nobody is.
 if record.state == 'waking' then
   local limit_at = (instant('due_at', 900000) or instant('since', 0)) + settings.start_limit_ms
-  -- One whose entry is still there queues for a slot, or is tried again by itself: filed anew it would lose its place, and a
-  -- queue longer than the limit would never end.
-  local is_filed = live > 0 and redis.call('ZSCORE', wakes_key, wake_member(record.generation))
-  if (holding or is_filed) and limit_at <= now then
-    -- Time that nobody saw pass is not held against a wake that was on its way.
+  -- One whose entry is there and nothing went wrong with waits for a slot: filed anew it would lose its place, and a queue
+  -- longer than the limit would never end. One that failed backs off.
+  local is_queued = live > 0 and redis.call('ZSCORE', wakes_key, wake_member(record.generation))
+    and redis.call('HEXISTS', session_key, 'error') == 0
+  if (holding or is_queued) and limit_at <= now then
+    -- Nor is time that nobody saw pass held against a wake that was on its way.
     set('due_at', now)
     limit_at = now + settings.start_limit_ms
   end

@@ -1,10 +1,18 @@
--- Included by session_review and session_skim: tells Postgres who was last seen when, for connections older than 5 minutes and about
--- every 5 minutes, so that a restore and true ends know it. The deadline of this look was set two windows after the
--- newest heartbeat at the last one (or sooner, where its activity is kept alive): when another five minutes began since then, it is time.
-local ahead = settings.window_ms * 2
-if settings.activity and idle_timeout() >= 0 then ahead = math.min(ahead, idle_timeout() / 3) end
-local looked = tonumber(redis.call('ZSCORE', deadlines_key, sid) or now) - ahead
-if live > 0 and math.floor(now / 300000) ~= math.floor(looked / 300000) then
+-- Included after session: tells Postgres who was last seen when, for connections older than 5 minutes and about every
+-- 5 minutes, so that a restore and true ends know it.
+-- Whether another five minutes began since then.
+local function is_to_tell(at)
+  return math.floor(now / 300000) ~= math.floor(at / 300000)
+end
+
+-- The deadline of a look is two windows after the newest heartbeat at the last one, or sooner where activity is kept alive.
+local function looked_at()
+  local ahead = settings.window_ms * 2
+  if settings.activity and idle_timeout() >= 0 then ahead = math.min(ahead, idle_timeout() / 3) end
+  return tonumber(redis.call('ZSCORE', deadlines_key, sid) or now) - ahead
+end
+
+local function tell_seen()
   local seen_members = redis.call('ZRANGE', connections_key, '(' .. int(now - settings.window_ms), '+inf', 'BYSCORE', 'LIMIT', 0, settings.review_limit, 'WITHSCORES')
   local rows = {}
   for i = 1, #seen_members, 2 do

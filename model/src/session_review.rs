@@ -83,18 +83,14 @@ impl Protocol {
         state.sweepers[sweeper] = Sweeper::Decided { generation };
     }
 
-    /// `include/overdue_wake.lua`: a wake past its start limit that the platform took is tried again while somebody is connected;
-    /// given up while nobody is.
+    /// `include/overdue_wake.lua`: a wake past its start limit is tried again while somebody is connected, else given up. That
+    /// one which only queues is left alone changes nothing, so it is no step.
     pub(crate) fn overdue_wake(&self, state: &mut State) {
         let record = state.redis.record.expect("only a waking session is overdue");
         if self.rules.giving_up_waits_for_the_silent {
             self.expire(state);
         }
         if self.live_count(state) > 0 {
-            // It queues, or is tried again by itself.
-            if state.redis.wake_entry == Some(record.generation) {
-                return;
-            }
             let generation = if self.rules.retry_takes_the_next_generation {
                 self.next_generation(state)
             } else {

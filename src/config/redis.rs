@@ -19,7 +19,7 @@ pub struct RedisConfig {
     /// First part of every key
     #[arg(long, env = "TRACKER_REDIS_PREFIX", default_value = "ct")]
     pub redis_prefix: String,
-    /// Multiplexed connections of each process; more than 4 rarely help
+    /// Multiplexed connections of each process, and as many for its heartbeats; more than 4 rarely help
     #[arg(long, env = "TRACKER_REDIS_CONNECTIONS", default_value_t = 2)]
     pub redis_connections: usize,
     /// How long an answer may take; below the pauses of a forking server it causes needless 503

@@ -22,7 +22,7 @@ pub struct SessionConfig {
     /// How long a woken session runs at least; default: one window
     #[arg(long, env = "TRACKER_SESSION_MINIMUM_RUN", value_parser = duration::parse)]
     pub minimum_run: Option<Duration>,
-    /// How long a wake may take before it counts as failed and is retried
+    /// How long a wake that the platform took may take before it counts as failed and is retried
     #[arg(long, env = "TRACKER_SESSION_START_LIMIT", default_value = "5m", value_parser = duration::parse)]
     pub start_limit: Duration,
     /// Longest time a session can be kept awake by hand from now
@@ -46,7 +46,14 @@ impl SessionConfig {
         self.minimum_run.unwrap_or(self.window)
     }
 
-    /// Largest gap of the watermark that the window absorbs, G = W - 2 I - 1 s; `None` when there is none.
+    /// How far a heartbeat's stamp may lie behind: what a connection loses of its window at most.
+    #[must_use]
+    pub fn slack(&self) -> Duration {
+        (self.window / 20).min(Duration::from_millis(500))
+    }
+
+    /// Largest gap of the watermark that the window absorbs, G = W - 2 I - 1 s; `None` when there is none. Of the second, a
+    /// stamp takes half.
     #[must_use]
     pub fn gap(&self) -> Option<Duration> {
         self.window

@@ -24,8 +24,10 @@ const AT_ONCE: usize = 8;
 /// How long each has its place at least, so that at most 50 begin per second. With the default idle timeout of
 /// half an hour that is enough for 30,000 sessions in use.
 const PLACE: Duration = Duration::from_millis(160);
-/// Sessions that wait for a place at most; the next look at the others has them tried again.
+/// Sessions that wait for a place at most where what stands there lasts until the look after the next.
 const MOST_WAITING: usize = 2_000;
+/// The same of those where it does not.
+const MOST_URGENT: usize = 20_000;
 /// How long nothing is written after the API server refused it.
 const REFUSED_FOR: Duration = Duration::from_secs(600);
 /// How long what was written is remembered: until the watch shows it. Longer would believe it over the object.
@@ -71,7 +73,9 @@ impl Activity {
         if known.is_some_and(|known| newest_ms <= known || newest_ms - known < heartbeats.keep_ms) {
             return;
         }
-        if self.is_refused(&shown.session) || self.in_flight.len() >= MOST_WAITING {
+        let lasts = known.is_some_and(|known| newest_ms - known < heartbeats.keep_ms.saturating_mul(2));
+        let most = if lasts { MOST_WAITING } else { MOST_URGENT };
+        if self.is_refused(&shown.session) || self.in_flight.len() >= most {
             return;
         }
         let Some(begun) = self.in_flight.begin(&shown.session) else {

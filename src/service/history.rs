@@ -30,7 +30,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 const PARTITIONS_EVERY: Duration = Duration::from_secs(6 * 3600);
 
 /// How often what waits is counted: two short pipelines over all partitions.
-const LAG_EVERY: Duration = Duration::from_secs(2);
+const LAG_EVERY: Duration = Duration::from_secs(5);
 
 /// Brings history from Redis into Postgres.
 pub struct HistoryDrain {

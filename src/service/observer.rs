@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::Notify;
 
 use self::together::{Kind, together};
@@ -23,7 +23,7 @@ use crate::lease::{self, Leadership};
 use crate::lifecycle::Tasks;
 use crate::platform::{ListScope, Platform, PlatformError, PlatformEvent};
 use crate::store::StoreError;
-use crate::store::redis::{Heartbeats, Observation, Observed, RedisStore};
+use crate::store::redis::{Healthy, Heartbeats, Observation, Observed, RedisStore};
 
 /// Observations written at once; each is one script call.
 const AT_ONCE: usize = 64;
@@ -100,6 +100,28 @@ impl Observer {
         if let Some(object) = shown {
             self.write(object).await;
         }
+    }
+
+    /// The same of many that a look found healthy, some of them at once; and has their activity kept alive.
+    pub async fn healthy(&self, found: &[Healthy]) {
+        let newer: Vec<PlatformObject> = {
+            let shown = self.lock_shown();
+            let shown = found
+                .iter()
+                .filter_map(|found| Some((found, shown.get(&found.session)?)));
+            shown
+                .inspect(|(found, object)| {
+                    if let Some(heartbeats) = found.heartbeats {
+                        self.activity.keep(object, heartbeats);
+                    }
+                })
+                .filter(|(found, object)| object.version != found.version)
+                .map(|(_, object)| object.clone())
+                .collect()
+        };
+        futures_util::stream::iter(newer)
+            .for_each_concurrent(AT_ONCE, |object| self.write(object).map(drop))
+            .await;
     }
 
     /// Writes what could not be written before.

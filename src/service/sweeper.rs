@@ -25,7 +25,7 @@ use crate::domain::{Generation, SessionId};
 use crate::lease::{self, Leadership};
 use crate::lifecycle::Tasks;
 use crate::store::StoreError;
-use crate::store::redis::{Demand, Grant, Healthy, RedisStore, Review, ReviewOutcome, SweptPartition};
+use crate::store::redis::{Demand, Grant, RedisStore, Review, ReviewOutcome, SweptPartition};
 use crate::telemetry::chain;
 use crate::telemetry::metrics::{HibernationStep, ReviewResult, SweepMetrics};
 
@@ -140,7 +140,7 @@ impl Sweeper {
             ..Demand::default()
         };
         let look = Grant::look(self.brake.wait_ms());
-        let due = self.skim(swept).await;
+        let due = self.skim(swept, term, leadership).await;
         let due = due.into_iter().map(|session| (session, look)).collect();
         let wanting = self.review(due, term, leadership).await;
         demand.expire = wanting.iter().map(|wanting| u64::from(wanting.stale)).sum();
@@ -172,7 +172,7 @@ impl Sweeper {
 
     /// Looks at all that is due; gives what has to be reviewed. Most sessions have somebody in them, and nothing else to be
     /// done; a review of each would be what the sweep costs.
-    async fn skim(&self, swept: Vec<SweptPartition>) -> Vec<SessionId> {
+    async fn skim(&self, swept: Vec<SweptPartition>, term: u64, leadership: &Leadership) -> Vec<SessionId> {
         let due = swept.into_iter().map(|swept| (swept.partition, swept.due));
         let due: Vec<_> = due.filter(|(_, due)| !due.is_empty()).collect();
         self.metrics()
@@ -182,17 +182,10 @@ impl Sweeper {
         self.metrics()
             .reviews
             .add(ReviewResult::Healthy, skimmed.healthy.len());
-        for Healthy {
-            session,
-            version,
-            heartbeats,
-        } in &skimmed.healthy
-        {
-            if let Some(heartbeats) = heartbeats {
-                self.observer.keep_activity(session, *heartbeats);
-            }
-            self.observer.compare(session, version).await;
+        if *leadership.borrow() != Some(term) {
+            return Vec::new();
         }
+        self.observer.healthy(&skimmed.healthy).await;
         skimmed.left
     }
 

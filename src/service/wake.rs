@@ -24,10 +24,11 @@ use crate::telemetry::metrics::WakeStep;
 /// How long one process may work on an entry alone; when it dies, the leader takes it after this.
 const CLAIM_MS: u64 = 15_000;
 const CLAIM: Duration = Duration::from_millis(CLAIM_MS);
-/// How much longer one that queues is left alone for each place before it: far slower than any platform wakes. The queue
-/// calls it when its turn comes; the sweep finds it only where the queue was lost, and must not offer hundreds of
-/// thousands again and again.
+/// How much longer one that queues is left alone for each place before it, so that the sweep does not offer hundreds of
+/// thousands again and again. The queue calls each when its turn comes; the sweep is for a queue that was lost.
 const PARK_PER_PLACE: Duration = Duration::from_millis(5);
+/// Longest that is.
+const LONGEST_PARK: Duration = Duration::from_secs(240);
 /// First back-off inside a claim; doubles, jittered.
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 /// Conflicts in a row that are answered by reading at once; beyond them somebody else is writing all the
@@ -155,7 +156,7 @@ impl Waker {
     /// Claimed while it waits: else every sweep would offer it again.
     fn park(&self, entry: WakeEntry, place: u32) {
         let waker = self.clone();
-        let lasts = CLAIM + PARK_PER_PLACE.saturating_mul(place).min(LONGEST_ASKED);
+        let lasts = CLAIM + PARK_PER_PLACE.saturating_mul(place).min(LONGEST_PARK);
         let lasts_ms = u64::try_from(lasts.as_millis()).unwrap_or(CLAIM_MS);
         self.tasks.spawn("wake", async move {
             if let Err(error) = waker.store.wake_claim(&entry, lasts_ms, false).await {

@@ -79,6 +79,8 @@ pub struct RedisStore {
     script_metrics: Arc<HashMap<&'static str, ScriptMetrics>>,
     /// An object's idle timeout below this is raised to it.
     window_ms: i64,
+    /// How far a stamp may lie behind.
+    slack_ms: i64,
 }
 
 impl RedisStore {
@@ -105,6 +107,7 @@ impl RedisStore {
             script_metrics: Arc::new(metrics.redis.scripts(names)),
             metrics: metrics.clone(),
             window_ms: i64::try_from(config.session.window.as_millis()).unwrap_or(i64::MAX),
+            slack_ms: i64::try_from(config.session.slack().as_millis()).unwrap_or(i64::MAX),
         })
     }
 

@@ -7,17 +7,34 @@ use std::time::Instant;
 /// Where the monotonic clock of this process counts from; only differences matter.
 static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
+/// How long nothing is stamped after a stamp came too late: a server that is slow is not asked everything twice.
+const DOUBT: i64 = 1_000_000;
+
 /// The clock of the server behind one connection, in microseconds.
 pub(super) struct ServerClock {
     /// How far it is ahead of this process' own.
     ahead: AtomicI64,
+    /// Until when stamps would come too late, by the own one.
+    doubted_until: AtomicI64,
 }
 
 impl ServerClock {
     /// The server has just answered that it is `now`, in microseconds.
     pub(super) fn new(now: i64) -> Self {
-        let ahead = AtomicI64::new(now - own());
-        Self { ahead }
+        Self {
+            ahead: AtomicI64::new(now - own()),
+            doubted_until: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    /// A stamp came too late.
+    pub(super) fn doubt(&self) {
+        self.doubted_until.store(own() + DOUBT, Ordering::Relaxed);
+    }
+
+    /// Whether the next would, most likely.
+    pub(super) fn is_doubted(&self) -> bool {
+        own() < self.doubted_until.load(Ordering::Relaxed)
     }
 
     /// The same of a later answer. It was written before it was read, so an estimate lags by the way back.
@@ -45,5 +62,13 @@ mod tests {
         assert!(clock.stamp() >= 5_000);
         clock.set(1_000_000);
         assert!((1_000..5_000).contains(&clock.stamp()));
+    }
+
+    #[test]
+    fn after_a_stamp_that_came_too_late_none_is_made_for_a_while() {
+        let clock = ServerClock::new(0);
+        assert!(!clock.is_doubted());
+        clock.doubt();
+        assert!(clock.is_doubted());
     }
 }

@@ -78,7 +78,7 @@ pub struct HeartbeatBatcher {
 }
 
 impl HeartbeatBatcher {
-    /// Starts one lane per shared connection of the store.
+    /// Starts one lane per connection of heartbeats.
     #[must_use]
     pub fn start(store: &RedisStore, tasks: &Tasks) -> Self {
         let lanes = (0..store.links.shared())
@@ -162,7 +162,7 @@ impl LaneWorker {
             let slot = Arc::clone(&slots).acquire_owned().await?;
             let (store, number) = (self.store.clone(), self.number);
             self.tasks.spawn("heartbeat flush", async move {
-                refresh(&store, Lane::Shared(number), jobs).await;
+                refresh(&store, Lane::Heartbeats(number), jobs).await;
                 drop(slot);
             });
         }

@@ -22,13 +22,21 @@ const FENCE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Attempts of one lane lie at least this far apart: short beside the pauses of a repeated call.
 const ATTEMPT_APART: Duration = Duration::from_millis(50);
 
+/// Connections beside those that requests and heartbeats share: the sweeper's own, and that of confirmations.
+const APART: usize = 2;
+
+/// How many connections there are to a server at most, where requests share so many.
+pub(super) fn connections(shared: usize) -> usize {
+    2 * shared + APART
+}
+
 /// Which connection to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lane {
     /// Any of those that requests share.
     Any,
-    /// One of those, by number.
-    Shared(usize),
+    /// Those of heartbeats, as many again, by number: other calls would wait behind thousands of them.
+    Heartbeats(usize),
     /// The sweeper's own.
     Own,
     /// That of confirmations, which WAIT may block. Commands queue there behind a WAIT, and are patient: while one
@@ -92,12 +100,11 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// None is made before it is needed. Beside those that requests share there is one of the sweeper's own, and one that
-    /// a WAIT may block.
+    /// None is made before it is needed: see [`connections`] for how many there are.
     pub(super) fn new(source: Source, shared: usize) -> Self {
         Self {
             source,
-            lanes: (0..shared + 2).map(|_| Mutex::default()).collect(),
+            lanes: (0..connections(shared)).map(|_| Mutex::default()).collect(),
             next: AtomicUsize::new(0),
             run_id: Mutex::default(),
         }
@@ -118,12 +125,12 @@ impl Server {
         lane: Lane,
         connect: impl FnOnce() -> BoxFuture<'a, Result<Link, StoreError>>,
     ) -> Result<Link, StoreError> {
-        let shared = self.lanes.len() - 2;
+        let shared = (self.lanes.len() - APART) / 2;
         let number = match lane {
             Lane::Any => self.next.fetch_add(1, Ordering::Relaxed) % shared,
-            Lane::Shared(number) => number,
-            Lane::Own => shared,
-            Lane::Fence => shared + 1,
+            Lane::Heartbeats(number) => shared + number,
+            Lane::Own => 2 * shared,
+            Lane::Fence => 2 * shared + 1,
         };
         let mut link = self.lane(number, connect).await?;
         if lane == Lane::Fence {

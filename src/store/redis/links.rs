@@ -99,7 +99,7 @@ impl Links {
         self.greeting.server_changes()
     }
 
-    /// Number of lanes that requests share.
+    /// Number of connections that requests share, and of those that heartbeats have.
     pub(super) fn shared(&self) -> usize {
         self.shared
     }

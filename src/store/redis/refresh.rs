@@ -24,6 +24,14 @@ struct Item {
     at: usize,
 }
 
+/// What a stamp did not settle.
+#[derive(Default)]
+struct Left {
+    unsure: Vec<Item>,
+    /// Their slot is on its way to another node.
+    moving: Vec<Item>,
+}
+
 /// Sends what was gathered and answers every job.
 pub(super) async fn refresh(store: &RedisStore, lane: Lane, jobs: Vec<Job>) {
     let items: Vec<Item> = jobs
@@ -51,8 +59,8 @@ pub(super) async fn refresh(store: &RedisStore, lane: Lane, jobs: Vec<Job>) {
             .collect(),
         jobs: &jobs,
     };
-    let unsure = flush.by_stamp(&items).await;
-    let missed = flush.by_script(unsure).await;
+    let left = flush.by_stamp(&items).await;
+    let missed = flush.by_script(left).await;
     flush.ask(missed).await;
     let outcomes = flush.outcomes;
     for (job, outcomes) in jobs.into_iter().zip(outcomes) {
@@ -83,7 +91,7 @@ impl<'a> Flush<'a> {
     }
 
     /// Those of one session that lie beside each other are one command. Gives those that are left.
-    async fn by_stamp(&mut self, items: &[Item]) -> Vec<Item> {
+    async fn by_stamp(&mut self, items: &[Item]) -> Left {
         let commands: Vec<&[Item]> = items
             .chunk_by(|a, b| a.partition == b.partition && self.target(a).session == self.target(b).session)
             .flat_map(|same| same.chunks(PER_COMMAND))
@@ -97,26 +105,37 @@ impl<'a> Flush<'a> {
             })
             .collect();
         let stamped = self.store.heartbeat_stamped(self.lane, &beats).await;
-        let mut unsure = Vec::new();
+        let mut left = Left::default();
         for (same, stamped) in commands.into_iter().zip(stamped) {
             match stamped {
                 Stamped::Refreshed => self.settle(same, HeartbeatOutcome::Refreshed),
                 Stamped::Late => self.settle(same, HeartbeatOutcome::Unavailable),
-                Stamped::Unsure => unsure.extend_from_slice(same),
+                Stamped::Unsure => left.unsure.extend_from_slice(same),
+                Stamped::Moving => left.moving.extend_from_slice(same),
             }
         }
-        unsure
+        left
     }
 
     /// By the clock of the server itself. Gives those that hit nothing.
-    async fn by_script(&mut self, items: Vec<Item>) -> Vec<Item> {
-        // The fewer calls the better. On a cluster a call of one key goes through also while its slot is on the move.
-        let per_call = if self.store.links.is_cluster() {
-            1
-        } else {
-            PER_CALL
-        };
-        let calls = items.chunks(per_call).map(|some| {
+    async fn by_script(&mut self, mut left: Left) -> Vec<Item> {
+        let metrics = &self.store.metrics.connection;
+        metrics
+            .unstamped
+            .inc_by((left.unsure.len() + left.moving.len()) as u64);
+        // The fewer calls the better; only a cluster wants each of them to be of one slot. What is on its way to another
+        // node goes through by single keys alone.
+        let is_cluster = self.store.links.is_cluster();
+        if is_cluster {
+            left.unsure.sort_by_key(|item| item.partition);
+        }
+        let parts: Vec<&[Item]> = left
+            .unsure
+            .chunk_by(|a, b| !is_cluster || a.partition == b.partition)
+            .flat_map(|same| same.chunks(PER_CALL))
+            .chain(left.moving.chunks(1))
+            .collect();
+        let calls = parts.iter().map(|some| {
             let keys = some.iter().map(|item| {
                 let session = &self.target(item).session;
                 let keys = &self.store.keys;
@@ -129,7 +148,7 @@ impl<'a> Flush<'a> {
         });
         let answers = self.store.call_many(self.lane, calls.collect()).await;
         let mut missed = Vec::new();
-        for (some, answer) in items.chunks(per_call).zip(answers) {
+        for (some, answer) in parts.into_iter().zip(answers) {
             match answer.and_then(missed_positions) {
                 Ok(positions) => {
                     let mut positions = positions.into_iter().peekable();

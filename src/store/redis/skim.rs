@@ -12,8 +12,9 @@ use super::session::Heartbeats;
 use crate::domain::SessionId;
 use crate::store::StoreError;
 
-/// Sessions of one call; a script blocks the server, and these take about a millisecond.
-const PER_CALL: usize = 100;
+/// Sessions of one call: few, since everything else waits for it, and with a million connections one call follows the other for
+/// much of a second.
+const PER_CALL: usize = 16;
 
 /// A session that is as it should be.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub struct Healthy {
 pub struct Skimmed {
     /// Sessions that are as they should be.
     pub healthy: Vec<Healthy>,
-    /// Sessions to be reviewed; those of a call that failed, too.
+    /// Sessions to be reviewed. Those of a call without an answer are in neither: they stay due.
     pub left: Vec<SessionId>,
 }
 
@@ -46,9 +47,16 @@ impl RedisStore {
         let answers = self.call_many(Lane::Own, calls.collect()).await;
         let mut skimmed = Skimmed::default();
         for ((_, some), answer) in parts.into_iter().zip(answers) {
-            if let Err(error) = answer.and_then(|value| read(value, some, &mut skimmed)) {
-                tracing::debug!(%error, "sessions could not be skimmed; each is reviewed");
-                skimmed.left.extend_from_slice(some);
+            match answer.and_then(|value| read(value, some)) {
+                Ok(found) => {
+                    skimmed.healthy.extend(found.healthy);
+                    skimmed.left.extend(found.left);
+                }
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    tracing::warn!(%error, "sessions could not be skimmed; each is reviewed");
+                    skimmed.left.extend_from_slice(some);
+                }
+                Err(error) => tracing::debug!(%error, "sessions could not be skimmed; they stay due"),
             }
         }
         skimmed
@@ -70,7 +78,8 @@ impl RedisStore {
     }
 }
 
-fn read(value: Value, sessions: &[SessionId], skimmed: &mut Skimmed) -> Result<(), StoreError> {
+fn read(value: Value, sessions: &[SessionId]) -> Result<Skimmed, StoreError> {
+    let mut skimmed = Skimmed::default();
     let mut reply = Reply::parse("session_skim", value)?;
     let (left, healthy) = (reply.list()?, reply.list()?);
     let mut left = left
@@ -94,5 +103,5 @@ fn read(value: Value, sessions: &[SessionId], skimmed: &mut Skimmed) -> Result<(
             heartbeats: (newest_ms > 0).then_some(Heartbeats { newest_ms, keep_ms }),
         });
     }
-    Ok(())
+    Ok(skimmed)
 }

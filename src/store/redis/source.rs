@@ -11,6 +11,7 @@ use deadpool_redis::redis::{
 use deadpool_redis::{Manager, Pool, PoolError, Runtime};
 
 use super::error::store_error;
+use super::link::connections;
 use super::sentinel::Sentinels;
 use crate::store::StoreError;
 
@@ -184,7 +185,7 @@ fn pool(info: ConnectionInfo, config: AsyncConnectionConfig, shared: usize) -> R
     let manager =
         Manager::new_with_config(info, config).map_err(|error| store_error("reading the URL", error))?;
     Pool::builder(manager)
-        .max_size(shared + 2)
+        .max_size(connections(shared))
         .create_timeout(Some(CONNECT_TIMEOUT))
         .wait_timeout(Some(CONNECT_TIMEOUT))
         .runtime(Runtime::Tokio1)

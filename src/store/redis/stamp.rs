@@ -6,16 +6,16 @@
 //! reads the clock itself.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use deadpool_redis::redis::{Cmd, Pipeline, Value, cmd};
+use deadpool_redis::redis::{Cmd, Pipeline, RedisError, Value, cmd};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::RedisStore;
+use super::error::{Remedy, remedy, store_error};
 use super::keys::{Partition, SessionKey};
-use super::link::{Lane, Server};
+use super::link::{Lane, Link, Server};
 use super::links::Map;
 use super::reply::micros;
 use crate::domain::{ConnectionId, SessionId};
@@ -23,10 +23,8 @@ use crate::failpoint::{crash_point, is_broken, returned};
 
 /// For metrics and errors.
 pub(super) const DOING: &str = "heartbeat_stamped";
-/// How far a stamp may lie behind: what of its window a connection loses at most. More than a busy server takes to answer.
-const SLACK: Duration = Duration::from_secs(1);
-/// The same as a part of the window, where that is less.
-const SLACK_OF_WINDOW: u32 = 20;
+/// Commands of one pipeline; they share a response timeout, and a stamp.
+const PER_PIPELINE: usize = 4096;
 
 /// Heartbeats of one session: one command.
 pub(super) struct Beats<'a> {
@@ -42,21 +40,26 @@ pub(super) enum Stamped {
     Refreshed,
     /// One of them hit nothing, or it cannot be told: the script is to be asked.
     Unsure,
+    /// The slot is on its way to another node: the script is to be asked for each by itself.
+    Moving,
     /// No answer in time; asking again would take too long.
     Late,
 }
 
 impl RedisStore {
-    /// Sends all of them, in one pipeline to each server.
+    /// Sends all of them, in pipelines to each server.
     pub(super) async fn heartbeat_stamped(&self, lane: Lane, beats: &[Beats<'_>]) -> Vec<Stamped> {
-        let began = Instant::now();
-        crash_point!("connection_heartbeat-before");
-        let span = tracing::debug_span!("redis", script = DOING, calls = beats.len());
-        let outcomes = self.stamp_all(lane, beats).instrument(span).await;
-        crash_point!("connection_heartbeat-after");
-        if let Some(metrics) = self.script_metrics.get(DOING) {
-            metrics.duration.observe(began.elapsed().as_secs_f64());
-            metrics.calls.inc_by(beats.len() as u64);
+        let mut outcomes = Vec::with_capacity(beats.len());
+        for part in beats.chunks(PER_PIPELINE) {
+            let began = Instant::now();
+            crash_point!("connection_heartbeat-before");
+            let span = tracing::debug_span!("redis", script = DOING, calls = part.len());
+            outcomes.extend(self.stamp_all(lane, part).instrument(span).await);
+            crash_point!("connection_heartbeat-after");
+            if let Some(metrics) = self.script_metrics.get(DOING) {
+                metrics.duration.observe(began.elapsed().as_secs_f64());
+                metrics.calls.inc_by(part.len() as u64);
+            }
         }
         outcomes
     }
@@ -102,6 +105,9 @@ impl RedisStore {
         let Ok(mut link) = self.links.link(map, server, lane).await else {
             return vec![Stamped::Unsure; places.len()];
         };
+        if link.clock.is_doubted() {
+            return vec![Stamped::Unsure; places.len()];
+        }
         let stamp = link.clock.stamp() + wrong_by();
         let text = stamp.to_string();
         let commands = places.len() + 1;
@@ -113,30 +119,53 @@ impl RedisStore {
         let mut answers = match link.connection.send_packed_commands(&pipeline, 0, commands).await {
             Ok(answers) => answers,
             Err(error) => {
+                self.is_of_no_use(&link, &error);
                 let is_late = error.is_timeout();
-                if is_late {
-                    // As in `send`: silence may be a dead connection.
-                    link.discard();
-                    self.links.doubt();
+                let error = store_error(DOING, error);
+                tracing::debug!(heartbeats = places.len(), %error, "stamped heartbeats had no answer");
+                if let Some(metrics) = self.script_metrics.get(DOING) {
+                    metrics.errors.inc(error.failure());
                 }
                 let outcome = if is_late { Stamped::Late } else { Stamped::Unsure };
                 return vec![outcome; places.len()];
             }
         };
-        let now = answers.pop().as_ref().and_then(micros);
-        let is_agreed = now.is_some_and(|now| {
-            link.clock.set(now);
-            (0..=self.slack_ms()).contains(&(now / 1000 - stamp)) || is_broken!("stamp-at-its-word")
-        });
-        let outcome = |(place, answer): (&usize, &Value)| {
+        let is_agreed = self.is_agreed(&link, stamp, answers.pop().as_ref().and_then(micros));
+        let outcome = |(place, answer): (&usize, Value)| {
             let all = i64::try_from(beats[*place].connections.len()).ok();
-            if is_agreed && matches!(answer, Value::Int(changed) if Some(*changed) == all) {
-                Stamped::Refreshed
-            } else {
-                Stamped::Unsure
+            match answer {
+                Value::Int(changed) if is_agreed && Some(changed) == all => Stamped::Refreshed,
+                Value::ServerError(error) => match self.is_of_no_use(&link, &error.into()) {
+                    Remedy::Ask(_) => Stamped::Moving,
+                    _ => Stamped::Unsure,
+                },
+                _ => Stamped::Unsure,
             }
         };
-        places.iter().zip(&answers).map(outcome).collect()
+        places.iter().zip(answers).map(outcome).collect()
+    }
+
+    /// Whether a stamp was the server's time, as `now` says, which was read behind it; the next follows it.
+    fn is_agreed(&self, link: &Link, stamp: i64, now: Option<i64>) -> bool {
+        let Some(now) = now else { return false };
+        link.clock.set(now);
+        let behind = now / 1000 - stamp;
+        if behind > self.slack_ms {
+            link.clock.doubt();
+        }
+        (0..=self.slack_ms).contains(&behind) || is_broken!("stamp-at-its-word")
+    }
+
+    /// What an error says of the connection it came on, and of who serves what, as in `send`.
+    fn is_of_no_use(&self, link: &Link, error: &RedisError) -> Remedy {
+        let remedy = remedy(error);
+        if error.is_timeout() || remedy == Remedy::Reconnect {
+            link.discard();
+        }
+        if error.is_timeout() || matches!(remedy, Remedy::Reconnect | Remedy::Moved) {
+            self.links.doubt();
+        }
+        remedy
     }
 
     fn stamped(&self, beats: &Beats<'_>, stamp: &str) -> Cmd {
@@ -159,11 +188,6 @@ impl RedisStore {
             command.arg(stamp).arg(id.as_str());
         }
         command
-    }
-
-    fn slack_ms(&self) -> i64 {
-        let slack = i64::try_from(SLACK.as_millis()).unwrap_or(i64::MAX);
-        slack.min(self.window_ms / i64::from(SLACK_OF_WINDOW))
     }
 }
 

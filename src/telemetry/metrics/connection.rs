@@ -72,6 +72,8 @@ pub struct ConnectionMetrics {
     pub closes: Counters<CloseOutcome>,
     /// Heartbeats that went to Redis together.
     pub flush: Histogram,
+    /// Heartbeats that a stamp did not settle, so that a script was asked.
+    pub unstamped: Counter,
     /// Connections brought back from Postgres after Redis lost them; they count until a hold is over.
     pub restored: Counter,
     /// Restored connections that a heartbeat confirmed.
@@ -88,6 +90,10 @@ impl ConnectionMetrics {
                 "tracker_connection_flush_heartbeats",
                 "Heartbeats that went to Redis together",
                 &HEARTBEATS,
+            ),
+            unstamped: catalogue.counter(
+                "tracker_connection_unstamped_total",
+                "Heartbeats that a stamp did not settle, so that a script was asked: they hit nothing, or Redis answered late",
             ),
             restored: catalogue.counter(
                 "tracker_connection_restored_total",

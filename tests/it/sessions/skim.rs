@@ -60,22 +60,6 @@ async fn where_somebody_was_not_heard_of_the_review_ends_them() {
     assert_eq!(cluster.api().live("s").await, ["d"]);
 }
 
-/// Closed ones are kept in the details for a while, to keep late heartbeats away.
-#[tokio::test]
-async fn where_a_closed_connection_is_still_remembered_the_review_forgets_it_in_time() {
-    let cluster = started().await;
-    let details = cluster.state().session_key("s", SessionKey::Details);
-    let tombstone = r#"{"closed_at":1,"keep_ms":1}"#;
-    cluster.redis.cli(&["HSET", &details, "gone", tombstone]).await;
-    cluster.state().look_now("s").await;
-    eventually(SOON, "it is forgotten", async || {
-        let names: Vec<String> = cluster.redis.get(&["HKEYS", &details]).await;
-        names == ["c"]
-    })
-    .await;
-    assert_eq!(cluster.api().live("s").await, ["c"]);
-}
-
 /// A score that lies ahead would keep a connection live for as long.
 #[tokio::test]
 async fn where_a_heartbeat_lies_ahead_the_review_brings_it_back() {

@@ -197,8 +197,10 @@ async fn a_wake_past_its_start_limit_is_tried_again_while_a_user_waits() {
         .change_settings(json!({ "start_min_ms": never, "start_max_ms": never }))
         .await;
     cluster.api().open("s1", "c1", &user("ann")).await.expect(201);
-    eventually(SOON, "the wake is written", async || {
-        accepted(&cluster, "s1", "running").await == 1
+    eventually(SOON, "the wake is written, and known to be", async || {
+        let wakes = cluster.state().partition_key("s1", PartitionKey::Wakes);
+        let left: u64 = cluster.redis.get(&["ZCARD", &wakes]).await;
+        accepted(&cluster, "s1", "running").await == 1 && left == 0
     })
     .await;
     let first = cluster.api().session("s1").await.body["generation"]
@@ -232,4 +234,43 @@ async fn a_wake_past_its_start_limit_is_tried_again_while_a_user_waits() {
         .change_settings(json!({ "start_min_ms": 0, "start_max_ms": 0 }))
         .await;
     cluster.wait_for_state("s1", "running").await;
+}
+
+/// Filed anew it would go to the end of the queue, and one longer than the limit would never end.
+#[tokio::test]
+async fn a_wake_that_queues_past_its_start_limit_keeps_its_place() {
+    let one = TestCluster::builder().set("sweeper-wakes", 1);
+    let cluster = one.start().await.armed().await;
+    asleep(&cluster, "s1").await;
+    asleep(&cluster, "s2").await;
+    fault(&cluster, "s1", "running", 1, json!({ "hang": true })).await;
+    cluster.api().open("s1", "c1", &user("ann")).await.expect(201);
+    met(&cluster, 1).await;
+    let opened = cluster
+        .api()
+        .open("s2", "c1", &user("bob"))
+        .await
+        .expect(201)
+        .body;
+    assert_eq!(opened["wake"]["status"], "queued", "{opened}");
+    let state = cluster.state();
+    let generation = state.field("s2", "generation").await;
+    let since = (state.now_ms().await - 300_001).to_string();
+    let record = state.session_key("s2", SessionKey::Session);
+    cluster
+        .redis
+        .cli(&["HSET", &record, "since", &since, "due_at", &since])
+        .await;
+    look(&cluster, "s2").await;
+    assert_eq!(state.field("s2", "generation").await, generation);
+    let answer = cluster.api().session("s2").await.body;
+    assert_eq!(answer["state"], "waking", "{answer}");
+    assert!(
+        answer["wake"]["attempts"].is_null() || answer["wake"]["attempts"] == 0,
+        "{answer}"
+    );
+    for session in ["s1", "s2"] {
+        cluster.wait_for_state(session, "running").await;
+    }
+    assert_eq!(events(&cluster, "s2", "waking", 1).await.len(), 1);
 }
