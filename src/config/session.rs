@@ -46,18 +46,19 @@ impl SessionConfig {
         self.minimum_run.unwrap_or(self.window)
     }
 
-    /// How far a heartbeat's stamp may lie behind: what a connection loses of its window at most.
+    /// How far a heartbeat's stamp may lie behind: what a connection loses of its window at most. By default as long as an
+    /// answer may take, so that a busy server is not asked twice.
     #[must_use]
     pub fn slack(&self) -> Duration {
-        (self.window / 20).min(Duration::from_millis(500))
+        (self.window / 20).min(Duration::from_secs(2))
     }
 
-    /// Largest gap of the watermark that the window absorbs, G = W - 2 I - 1 s; `None` when there is none. Of the second, a
-    /// stamp takes half.
+    /// Largest gap of the watermark that the window absorbs, G = W - 2 I - 1 s, or half a second more than the slack where that is
+    /// longer; `None` when there is none.
     #[must_use]
     pub fn gap(&self) -> Option<Duration> {
-        self.window
-            .checked_sub(self.heartbeat_interval * 2 + Duration::from_secs(1))
+        let spare = Duration::from_secs(1).max(self.slack() + Duration::from_millis(500));
+        self.window.checked_sub(self.heartbeat_interval * 2 + spare)
     }
 
     /// How often each replica proves that Redis answered: min(2 s, G/4).
@@ -82,7 +83,7 @@ impl SessionConfig {
         }
         if self.gap().is_none_or(|gap| gap < Duration::from_secs(1)) {
             return refuse(
-                "window - 2 heartbeat intervals - 1s is below 1s, so no outage of Redis could be told from idle \
+                "window - 2 heartbeat intervals - 1s (2.5s of long windows) is below 1s, so no outage of Redis could be told from idle \
                  sessions; raise TRACKER_SESSION_WINDOW or lower TRACKER_SESSION_HEARTBEAT_INTERVAL",
             );
         }

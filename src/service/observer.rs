@@ -4,6 +4,7 @@
 //! The watch is only the fast way. A failover can take back what an event had changed, and the event
 //! never comes again: so every review names the version the record has seen.
 
+mod interruptions;
 mod together;
 
 use std::collections::{HashMap, HashSet};
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::Notify;
 
+use self::interruptions::Interruptions;
 use self::together::{Kind, together};
 use super::activity::Activity;
 use super::gone::{Asked, gone};
@@ -29,8 +31,6 @@ use crate::store::redis::{Healthy, Heartbeats, Observation, Observed, RedisStore
 const AT_ONCE: usize = 64;
 /// Objects missing in a list that are asked for at once.
 const ASKED_AT_ONCE: usize = 16;
-/// Reasons of interruptions remembered; beyond it they are said again.
-const SAID: usize = 100;
 
 type Event = Result<PlatformEvent, PlatformError>;
 
@@ -50,8 +50,7 @@ pub struct Observer {
     shown: Arc<Mutex<HashMap<SessionId, PlatformObject>>>,
     /// Sessions whose observation could not be written yet.
     unwritten: Arc<Mutex<HashSet<SessionId>>>,
-    /// Why the watch could not go on, as far as it was said since the last list.
-    said: Arc<Mutex<HashSet<String>>>,
+    interruptions: Interruptions,
     relist: Arc<Notify>,
     /// A list could not be worked off; it is asked for again when Redis answers.
     is_list_unfinished: Arc<AtomicBool>,
@@ -67,7 +66,7 @@ impl Observer {
             activity,
             shown: Arc::default(),
             unwritten: Arc::default(),
-            said: Arc::default(),
+            interruptions: Interruptions::default(),
             relist: Arc::default(),
             is_list_unfinished: Arc::default(),
         }
@@ -193,12 +192,12 @@ impl Observer {
                         lists.insert(scope.clone(), HashSet::new());
                     }
                     Ok(PlatformEvent::ListDone(scope)) => {
-                        self.lock_said().clear();
+                        self.interruptions.are_over();
                         let named = lists.remove(scope).unwrap_or_default();
                         self.list_done(scope, &named, std::mem::take(&mut older)).await;
                     }
                     Ok(PlatformEvent::Deleted(object)) => self.deleted(object).await,
-                    Err(error) => self.interrupted(error),
+                    Err(error) => self.interruptions.tell(error),
                 }
             }
         }
@@ -313,32 +312,6 @@ impl Observer {
             }
         }
         Ok(())
-    }
-
-    /// Says once why the watch cannot go on, and what would help; it is tried again every few seconds.
-    fn interrupted(&self, error: &PlatformError) {
-        let help = match error {
-            PlatformError::Refused { status: 404, .. } => {
-                "is the definition of the resource installed, and are its group, version and plural configured?"
-            }
-            PlatformError::Refused {
-                status: 401 | 403, ..
-            } => "allow get, list, watch and patch on the sessions' objects in their namespaces",
-            _ => "it goes on by itself",
-        };
-        let mut said = self.lock_said();
-        if said.len() >= SAID {
-            said.clear();
-        }
-        if said.insert(error.to_string()) {
-            tracing::warn!(%error, help, "the watch of the platform was interrupted; no session ends for that");
-        } else {
-            tracing::debug!(%error, "the watch of the platform is still interrupted");
-        }
-    }
-
-    fn lock_said(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_shown(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, PlatformObject>> {
