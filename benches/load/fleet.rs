@@ -17,6 +17,8 @@ use super::{seed, stale};
 
 /// Single opens and closes a second meanwhile.
 const CHURN: u32 = 20;
+/// Heartbeats that are no scripts.
+const STAMPED: &str = "tracker_redis_calls_total{script=\"heartbeat_stamped\"}";
 /// Calls that hold the server up so long are slow.
 const SLOW: Duration = Duration::from_millis(5);
 
@@ -80,9 +82,11 @@ impl AtWork<'_> {
         eprintln!("==> watching the fleet for {} s", span.as_secs());
         let before = self.false_expiries().await?;
         let beats_before = self.load.recorder.tally(Kind::Heartbeat).accepted;
+        let stamped_before = self.replica.metric(STAMPED).await?;
         self.redis.watch_calls(SLOW).await?;
         let meanwhile = self.churned(span).await;
-        let (slow, calls) = (self.redis.slow_calls().await?, self.redis.calls().await?);
+        let (slow, scripts) = (self.redis.slow_calls().await?, self.redis.calls().await?);
+        let calls = scripts + self.replica.metric(STAMPED).await? - stamped_before;
         let expired = self.false_expiries().await? - before;
         let beats = self.load.recorder.tally(Kind::Heartbeat);
         let opens = meanwhile.recorder.tally(Kind::Open);
