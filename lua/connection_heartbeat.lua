@@ -3,8 +3,8 @@
 -- ARGV[i] id of the connection to refresh in KEYS[i]
 -- Returns {OK, now, {indexes (from 1) that hit nothing}}: those are asked about by connection_classify.
 --   A member refreshed twice within one ms is reported as a miss too; asking finds it.
--- Emits nothing. Cost O(heartbeats); the caller bounds their number, and sends one per call to a cluster. What a stamp
---   has refreshed does not come here.
+-- Emits nothing. Cost O(heartbeats); the caller bounds their number. On a cluster all are of one partition, and one at a
+--   time while its slot is on the move. What a stamp has refreshed does not come here.
 local connections_keys, ids = KEYS, ARGV
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
