@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use connection_tracker::store::redis::{Keys, Partition, PartitionKey};
+use connection_tracker::store::redis::{Keys, Partition, PartitionKey, SessionKey};
 use connection_tracker_client::{Connections, Handle, OpenRequest};
 use deadpool_redis::redis;
+use serde_json::json;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
@@ -245,6 +246,22 @@ async fn what_has_moved_already_of_a_slot_on_the_move_is_found_at_its_new_node()
     api.open(&elsewhere, "c", &user("ann")).await.expect(201);
     api.close(&elsewhere, "c").await.expect(204);
     assert_eq!(api.ended(&elsewhere, 1).await.len(), 1);
+}
+
+/// A call of several keys would be told to try again until the whole slot has moved.
+#[tokio::test]
+async fn heartbeats_go_on_while_their_slot_is_on_the_move() {
+    let cluster = start(RedisChoice::OwnCluster).await;
+    let api = cluster.api();
+    for id in ["c", "d"] {
+        api.open("s-0", id, &user("ann")).await.expect(201);
+    }
+    let key = cluster.state().session_key("s-0", SessionKey::Connections);
+    let other = cluster.redis.another_node(&key);
+    cluster.redis.half_move(&key, &other).await;
+    let beats = json!({ "s-0": ["c", "d", "never"] });
+    let answer = api.batch("heartbeat", &beats).await.expect(200);
+    assert_eq!(answer.body["accepted"], 2, "{}", answer.body);
 }
 
 #[tokio::test]

@@ -274,3 +274,31 @@ async fn a_wake_that_queues_past_its_start_limit_keeps_its_place() {
     }
     assert_eq!(events(&cluster, "s2", "waking", 1).await.len(), 1);
 }
+
+/// However long it queued: else the review that comes next would take it for overdue and write it again.
+#[tokio::test]
+async fn the_start_limit_of_a_wake_counts_from_when_the_platform_took_it() {
+    let cluster = TestCluster::one().await.armed().await;
+    asleep(&cluster, "s1").await;
+    let never = 3_600_000;
+    let settings = json!({ "start_min_ms": never, "start_max_ms": never });
+    cluster.platform.change_settings(settings).await;
+    fault(&cluster, "s1", "running", 1, json!({ "hang": true })).await;
+    cluster.api().open("s1", "c1", &user("ann")).await.expect(201);
+    met(&cluster, 1).await;
+    let state = cluster.state();
+    let before = state.now_ms().await;
+    let (record, wakes) = (
+        state.session_key("s1", SessionKey::Session),
+        state.partition_key("s1", PartitionKey::Wakes),
+    );
+    let long_ago = (before - 299_000).to_string();
+    cluster.redis.cli(&["HSET", &record, "due_at", &long_ago]).await;
+    eventually(SOON, "the platform took it", async || {
+        let left: u64 = cluster.redis.get(&["ZCARD", &wakes]).await;
+        left == 0
+    })
+    .await;
+    let due_at: i64 = cluster.redis.get(&["HGET", &record, "due_at"]).await;
+    assert!(due_at >= before, "{due_at} >= {before}");
+}
